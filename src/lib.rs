@@ -1,0 +1,6 @@
+//! wxreply answers WeChat customers' messages by rules.
+
+pub mod clock;
+pub mod diagnostic;
+pub mod message;
+pub mod metrics;

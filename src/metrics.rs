@@ -1,0 +1,231 @@
+//! What the daemon counts, named by Prometheus' conventions. One registry a daemon, none global.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// The labels of a figure that is kept for each app and each way something can end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AppOutcome {
+    /// The app, always one of the config's.
+    pub app: String,
+    /// How it ended; one of a small closed set.
+    pub outcome: String,
+}
+
+/// The label of a figure that is kept for each app.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AppLabel {
+    /// The app, always one of the config's.
+    pub app: String,
+}
+
+/// The label of a figure that is kept for each way something can end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// How it ended; one of a small closed set.
+    pub outcome: String,
+}
+
+/// All figures of one daemon.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Pushes by how they ended: `accepted`, `duplicate`, `malformed`, `refused`, `too_large`, `failed`.
+    pub pushes: Family<AppOutcome, Counter>,
+    /// Refused pushes by reason.
+    pub refusals: Family<AppOutcome, Counter>,
+    /// From the last byte of a push to its answer.
+    pub push_duration: Histogram,
+    /// Messages by the status that the log gives them.
+    pub messages: Family<AppOutcome, Counter>,
+    /// Pushes, claims and settlements that one commit made durable.
+    pub commit_size: Histogram,
+    /// How long a commit took, its statements included.
+    pub commit_duration: Histogram,
+    /// Attempts to deliver by outcome: `sent`, `retry`, `failed`, `dropped`, `uncertain`.
+    pub deliveries: Family<AppOutcome, Counter>,
+    /// How long WeChat took to answer one attempt.
+    pub delivery_duration: Histogram,
+    /// Replies that wait to be sent.
+    pub outbox_queued: Gauge,
+    /// Token renewals by outcome: `renewed`, `failed`.
+    pub token_renewals: Family<AppOutcome, Counter>,
+    /// When the token in use expires (Unix seconds).
+    pub token_expiry: Family<AppLabel, Gauge>,
+    /// Reloads of the rules by outcome: `loaded`, `refused`, `unchanged`.
+    pub rules_reloads: Family<OutcomeLabel, Counter>,
+    /// Whether the last reload worked: 1 or 0.
+    pub rules_last_reload_successful: Gauge,
+    /// When the rules in force were loaded (Unix seconds).
+    pub rules_loaded: Gauge<f64, AtomicU64>,
+    /// How many rules are in force.
+    pub rules: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All figures at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_1, 2.0, 17)); // 0.1 ms to 6.5 s
+        let mut metrics = Self {
+            registry: Registry::with_prefix("wxreply"),
+            pushes: Family::default(),
+            refusals: Family::default(),
+            push_duration: seconds(),
+            messages: Family::default(),
+            commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            commit_duration: seconds(),
+            deliveries: Family::default(),
+            delivery_duration: seconds(),
+            outbox_queued: Gauge::default(),
+            token_renewals: Family::default(),
+            token_expiry: Family::default(),
+            rules_reloads: Family::default(),
+            rules_last_reload_successful: Gauge::default(),
+            rules_loaded: Gauge::default(),
+            rules: Gauge::default(),
+        };
+        let r = &mut metrics.registry;
+        r.register("pushes", "Pushes by how they ended", metrics.pushes.clone());
+        r.register(
+            "push_refusals",
+            "Refused pushes by reason",
+            metrics.refusals.clone(),
+        );
+        r.register_with_unit(
+            "push_duration",
+            "From the last byte of a push to its answer",
+            Unit::Seconds,
+            metrics.push_duration.clone(),
+        );
+        r.register(
+            "messages",
+            "Messages by the status that the log gives them",
+            metrics.messages.clone(),
+        );
+        r.register(
+            "commit_size",
+            "Requests that one commit made durable",
+            metrics.commit_size.clone(),
+        );
+        r.register_with_unit(
+            "commit_duration",
+            "How long a commit took",
+            Unit::Seconds,
+            metrics.commit_duration.clone(),
+        );
+        r.register(
+            "deliveries",
+            "Attempts to deliver a reply by outcome",
+            metrics.deliveries.clone(),
+        );
+        r.register_with_unit(
+            "delivery_duration",
+            "How long WeChat took to answer an attempt",
+            Unit::Seconds,
+            metrics.delivery_duration.clone(),
+        );
+        r.register(
+            "outbox_queued",
+            "Replies that wait to be sent",
+            metrics.outbox_queued.clone(),
+        );
+        r.register(
+            "token_renewals",
+            "Renewals of the access token by outcome",
+            metrics.token_renewals.clone(),
+        );
+        r.register(
+            "token_expiry_timestamp_seconds",
+            "When the access token in use expires",
+            metrics.token_expiry.clone(),
+        );
+        r.register(
+            "rules_reloads",
+            "Reloads of the rules by outcome",
+            metrics.rules_reloads.clone(),
+        );
+        r.register(
+            "rules_last_reload_successful",
+            "Whether the last reload of the rules worked",
+            metrics.rules_last_reload_successful.clone(),
+        );
+        r.register(
+            "rules_loaded_timestamp_seconds",
+            "When the rules in force were loaded",
+            metrics.rules_loaded.clone(),
+        );
+        r.register("rules", "Rules in force", metrics.rules.clone());
+        metrics
+    }
+
+    /// Counts one push of `app`.
+    pub fn push(&self, app: &str, outcome: &str) {
+        count(&self.pushes, app, outcome);
+    }
+
+    /// Counts one refused push of `app` under its reason.
+    pub fn refusal(&self, app: &str, reason: &str) {
+        self.push(app, "refused");
+        count(&self.refusals, app, reason);
+    }
+
+    /// Counts messages of `app` that were written to the log.
+    pub fn messages(&self, app: &str, status: &str, number: u64) {
+        count_by(&self.messages, app, status, number);
+    }
+
+    /// Counts one attempt to deliver a reply of `app`.
+    pub fn delivery(&self, app: &str, outcome: &str) {
+        count(&self.deliveries, app, outcome);
+    }
+
+    /// Counts one renewal of the token of `app`.
+    pub fn token_renewal(&self, app: &str, outcome: &str) {
+        count(&self.token_renewals, app, outcome);
+    }
+
+    /// Counts one reload of the rules.
+    pub fn rules_reload(&self, outcome: &str) {
+        self.rules_reloads
+            .get_or_create(&OutcomeLabel {
+                outcome: outcome.to_owned(),
+            })
+            .inc();
+    }
+
+    /// The page that Prometheus reads (OpenMetrics text).
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut page = String::new();
+        // Writing to a `String` can't fail.
+        let _ = encode(&mut page, &self.registry);
+        page
+    }
+}
+
+fn count(family: &Family<AppOutcome, Counter>, app: &str, outcome: &str) {
+    count_by(family, app, outcome, 1);
+}
+
+fn count_by(family: &Family<AppOutcome, Counter>, app: &str, outcome: &str, number: u64) {
+    family
+        .get_or_create(&AppOutcome {
+            app: app.to_owned(),
+            outcome: outcome.to_owned(),
+        })
+        .inc_by(number);
+}
