@@ -4,3 +4,4 @@ pub mod clock;
 pub mod diagnostic;
 pub mod message;
 pub mod metrics;
+pub mod wechat;

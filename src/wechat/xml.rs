@@ -1,0 +1,343 @@
+//! The XML of pushes into [`Fields`], and text into the XML of answers.
+//!
+//! Reading goes by events with a stack of our own: no recursion, no entity but XML's five and character references,
+//! no document type declaration, and bounds on depth and on the number of elements.
+
+use std::borrow::Cow;
+
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
+use quick_xml::reader::Reader;
+
+use super::push::MAX_FIELDS;
+use crate::message::{Fields, Value};
+
+/// WeChat nests four deep; a body that nests deeper than this is no push.
+const MAX_DEPTH: usize = 32;
+
+const DOCTYPE: &str = "a document type declaration";
+
+/// The children of the root element. Attributes and comments are ignored, and so is text beside elements. A leaf
+/// keeps its text as it is, except for blanks around a CDATA section.
+pub(super) fn fields(xml: &[u8]) -> Result<Fields, String> {
+    let mut reader = Reader::from_reader(xml);
+    let mut open: Vec<Element<'_>> = Vec::with_capacity(4);
+    let mut root = None;
+    let mut elements = 0;
+    loop {
+        let event = reader.read_event().map_err(|error| error.to_string())?;
+        match event {
+            Event::Start(start) => {
+                elements += 1;
+                if elements > MAX_FIELDS || open.len() == MAX_DEPTH {
+                    return Err(format!(
+                        "more than {MAX_FIELDS} elements, or deeper than {MAX_DEPTH}"
+                    ));
+                }
+                open.push(Element::new(start.name().into_inner()));
+            }
+            Event::End(_) => {
+                if let Some(element) = open.pop() {
+                    element.close(open.last_mut(), &mut root)?;
+                }
+            }
+            Event::Empty(start) => {
+                elements += 1;
+                if elements > MAX_FIELDS {
+                    return Err(format!("more than {MAX_FIELDS} elements"));
+                }
+                Element::new(start.name().into_inner()).close(open.last_mut(), &mut root)?;
+            }
+            Event::Text(text) => match open.last_mut() {
+                Some(element) => element.text.add(text.xml10_content()),
+                None if text.trim().is_empty() => {}
+                None => return Err("text outside of the root element".to_owned()),
+            },
+            Event::CData(text) => match open.last_mut() {
+                Some(element) => element.text.add_cdata(text.xml10_content()),
+                None => return Err("text outside of the root element".to_owned()),
+            },
+            Event::GeneralRef(entity) => match open.last_mut() {
+                Some(element) => element.text.add_reference(&entity)?,
+                None => return Err("text outside of the root element".to_owned()),
+            },
+            Event::DocType(_) => return Err(DOCTYPE.to_owned()),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Eof => break,
+        }
+    }
+    match (open.pop(), root) {
+        (None, Some(fields)) => Ok(fields),
+        (None, None) => Err("no element".to_owned()),
+        (Some(element), _) => Err(format!("<{}> is not closed", element.name)),
+    }
+}
+
+/// The text of `Encrypt` below the root element; what stands behind it is not looked at. It is not to be trusted
+/// before its signature is checked, which covers this text alone.
+pub(super) fn encrypt(xml: &[u8]) -> Result<Option<String>, String> {
+    let mut reader = Reader::from_reader(xml);
+    let mut depth = 0;
+    let mut found: Option<Text<'_>> = None;
+    loop {
+        match (
+            reader.read_event().map_err(|error| error.to_string())?,
+            &mut found,
+        ) {
+            (Event::Start(start), _) => {
+                depth += 1;
+                if depth == 2 && start.name().into_inner() == "Encrypt" {
+                    found = Some(Text::default());
+                }
+            }
+            (Event::End(_), Some(text)) if depth == 2 => return Ok(Some(std::mem::take(text).finish())),
+            (Event::End(_), _) => depth -= 1, // quick-xml refuses an end without a start
+            (Event::Text(chunk), Some(text)) => text.add(chunk.xml10_content()),
+            (Event::CData(chunk), Some(text)) => text.add_cdata(chunk.xml10_content()),
+            (Event::GeneralRef(entity), Some(text)) => text.add_reference(&entity)?,
+            (Event::DocType(_), _) => return Err(DOCTYPE.to_owned()),
+            (Event::Eof, _) => return Ok(None),
+            _ => {}
+        }
+    }
+}
+
+/// Appends `<name>text</name>` with the text in CDATA. Characters that XML 1.0 forbids are left out, and `]]>` is
+/// split over two sections.
+pub(super) fn write_cdata(out: &mut String, name: &str, text: &str) {
+    let legal = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    let text: String = text.chars().filter(legal).collect();
+    let text = text.replace("]]>", "]]]]><![CDATA[>");
+    for part in ["<", name, "><![CDATA[", &text, "]]></", name, ">"] {
+        out.push_str(part);
+    }
+}
+
+/// An element that is not closed yet.
+struct Element<'a> {
+    name: String,
+    text: Text<'a>,
+    children: Option<Fields>,
+}
+
+impl<'a> Element<'a> {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: Text::default(),
+            children: None,
+        }
+    }
+
+    /// Hands what it holds to its parent, or to the document if it is the root.
+    fn close(self, parent: Option<&mut Element<'a>>, root: &mut Option<Fields>) -> Result<(), String> {
+        match parent {
+            Some(parent) => {
+                let value = match self.children {
+                    Some(fields) => Value::Table(fields),
+                    None => Value::Text(self.text.finish()),
+                };
+                parent.children.get_or_insert_default().push(self.name, value);
+            }
+            None if root.is_some() => return Err("a second root element".to_owned()),
+            None => *root = Some(self.children.unwrap_or_default()),
+        }
+        Ok(())
+    }
+}
+
+/// The text of an element, gathered from its pieces; borrowed as long as there is but one.
+#[derive(Default)]
+struct Text<'a> {
+    text: Cow<'a, str>,
+    /// Blanks behind a CDATA section: part of the text only if more text follows.
+    gap: Cow<'a, str>,
+    cdata: bool,
+}
+
+impl<'a> Text<'a> {
+    fn add(&mut self, piece: Cow<'a, str>) {
+        if self.cdata && piece.trim().is_empty() {
+            self.gap = piece;
+        } else {
+            self.append(piece);
+        }
+    }
+
+    fn add_cdata(&mut self, piece: Cow<'a, str>) {
+        if !self.cdata && self.text.trim().is_empty() {
+            self.text = Cow::default();
+        }
+        self.cdata = true;
+        self.append(piece);
+    }
+
+    fn add_reference(&mut self, entity: &BytesRef<'a>) -> Result<(), String> {
+        match entity.resolve_char_ref().map_err(|error| error.to_string())? {
+            Some(c) => self.append(c.to_string().into()),
+            None => match resolve_xml_entity(entity) {
+                Some(text) => self.append(text.into()),
+                None => return Err(format!("an unknown entity, &{};", &**entity)),
+            },
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, piece: Cow<'a, str>) {
+        // Adding to an empty `Cow`, or adding an empty one, copies nothing.
+        self.text += std::mem::take(&mut self.gap);
+        self.text += piece;
+    }
+
+    fn finish(self) -> String {
+        self.text.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json(xml: &str) -> String {
+        let fields = fields(xml.as_bytes()).expect(xml);
+        serde_json::to_string(&fields).expect("serializable")
+    }
+
+    #[test]
+    fn elements_nest_and_repeat() {
+        assert_eq!(
+            json("<xml><a>1</a><L><i><x>1</x></i><i><x>2</x></i></L><e/><f></f><a>2</a></xml>"),
+            r#"{"a":["1","2"],"L":{"i":[{"x":"1"},{"x":"2"}]},"e":"","f":""}"#
+        );
+        assert_eq!(json("<xml/>"), "{}");
+        assert_eq!(
+            json("<?xml version=\"1.0\"?>\n<!-- hi --><xml a=\"1\">\n <a>1</a>\n</xml>\n"),
+            r#"{"a":"1"}"#
+        );
+    }
+
+    #[test]
+    fn text_is_gathered_from_all_its_pieces() {
+        for (inner, text) in [
+            ("plain", "plain"),
+            (" in  side ", " in  side "),
+            ("   ", "   "),
+            ("<![CDATA[ kept ]]>", " kept "),
+            ("\n  <![CDATA[x]]>\n", "x"),
+            ("<![CDATA[a]]> <![CDATA[b]]>", "a b"),
+            ("<![CDATA[a]]]]><![CDATA[>b]]>", "a]]>b"),
+            ("a<![CDATA[b]]>c", "abc"),
+            (
+                "1 &lt; 2 &amp;&amp; &quot;&#x4f60;&#22909;&quot; &gt; &apos;",
+                "1 < 2 && \"你好\" > '",
+            ),
+            ("&lt; &gt;", "< >"),
+            ("<!-- no -->yes<?no?>", "yes"),
+            ("a\r\nb\rc", "a\nb\nc"),
+            ("<![CDATA[]]>", ""),
+        ] {
+            let xml = format!("<xml><a>{inner}</a></xml>");
+            let fields = fields(xml.as_bytes()).expect(inner);
+            assert_eq!(fields.text("a"), Some(text), "{inner}");
+        }
+    }
+
+    #[test]
+    fn text_between_elements_is_no_value() {
+        // One of WeChat's own samples has zero-width blanks between its elements.
+        assert_eq!(json("<xml>\u{200b}<a>1</a>\u{200b}\n</xml>"), r#"{"a":"1"}"#);
+    }
+
+    #[test]
+    fn what_is_no_push_is_refused() {
+        for xml in [
+            "",
+            "   ",
+            "<xml>",
+            "<xml><a></xml>",
+            "<xml></a></xml>",
+            "</xml>",
+            "<xml/><xml/>",
+            "<xml/>tail",
+            "head<xml/>",
+            "<xml/><![CDATA[x]]>",
+            "<xml/>&amp;",
+            "<xml><a>&nbsp;</a></xml>",
+            "<xml><a>&#xD800;</a></xml>",
+            "<xml><a>&#0;</a></xml>",
+            "<xml><a>a & b</a></xml>",
+            "<xml><![CDATA[</xml>",
+            "<!DOCTYPE xml><xml/>",
+            "<!DOCTYPE xml [<!ENTITY a \"b\">]><xml><c>&a;</c></xml>",
+            "<!doctype xml SYSTEM 'file:///etc/passwd'><xml/>",
+        ] {
+            assert!(fields(xml.as_bytes()).is_err(), "{xml}");
+        }
+        assert!(fields(b"<xml><a>\xff</a></xml>").is_err(), "not UTF-8");
+    }
+
+    #[test]
+    fn depth_and_number_are_bounded() {
+        let nested = |n: usize| format!("{}{}", "<a>".repeat(n), "</a>".repeat(n));
+        assert!(fields(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(fields(nested(MAX_DEPTH + 1).as_bytes()).is_err());
+        assert!(fields(nested(100_000).as_bytes()).is_err());
+        assert!(encrypt(nested(100_000).as_bytes()).is_ok());
+        let wide = |n: usize| format!("<xml>{}</xml>", "<a/>".repeat(n));
+        assert!(fields(wide(MAX_FIELDS - 1).as_bytes()).is_ok());
+        assert!(fields(wide(MAX_FIELDS).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn only_the_envelopes_own_encrypt_is_found() {
+        for (xml, found) in [
+            ("<xml><Encrypt><![CDATA[abc]]></Encrypt></xml>", Some("abc")),
+            ("<xml><Encrypt>abc</Encrypt><broken", Some("abc")),
+            ("<xml><Encrypt/></xml>", None),
+            ("<xml><Encrypt></Encrypt></xml>", Some("")),
+            (
+                "<xml><C><![CDATA[<Encrypt>no</Encrypt>]]></C><Encrypt>yes</Encrypt></xml>",
+                Some("yes"),
+            ),
+            ("<xml><a><Encrypt>no</Encrypt></a></xml>", None),
+            ("<Encrypt>no</Encrypt>", None),
+            ("<xml><encrypt>no</encrypt></xml>", None),
+            ("<xml><Encrypt>no", None),
+        ] {
+            assert_eq!(encrypt(xml.as_bytes()), Ok(found.map(str::to_owned)), "{xml}");
+        }
+        assert!(encrypt(b"<!DOCTYPE xml><xml><Encrypt>x</Encrypt></xml>").is_err());
+    }
+
+    #[test]
+    fn forbidden_characters_are_left_out_of_cdata() {
+        let mut out = String::new();
+        write_cdata(&mut out, "a", "x\u{0}\u{8}\u{1f}y\u{fffe}\u{ffff}]\u{1}]>\t\n😀");
+        assert_eq!(out, "<a><![CDATA[xy]]]]><![CDATA[>\t\n😀]]></a>");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(text in "[^\\p{Cc}\u{fffe}\u{ffff}]*") {
+            let mut xml = "<xml>".to_owned();
+            write_cdata(&mut xml, "a", &text);
+            xml += "</xml>";
+            let fields = fields(xml.as_bytes()).expect("well-formed");
+            prop_assert_eq!(fields.text("a"), Some(text.as_str()));
+        }
+
+        #[test]
+        fn reading_never_panics(bytes: Vec<u8>) {
+            let _ = fields(&bytes);
+            let _ = encrypt(&bytes);
+        }
+
+        #[test]
+        fn reading_what_looks_like_xml_never_panics(xml in "(<|>|/|!|\\[CDATA\\[|\\]\\]>|&|;|#|[a-c ?\"-]|<a>|</a>|<xml>|</xml>|<Encrypt>|</Encrypt>|é){0,40}") {
+            let _ = fields(xml.as_bytes());
+            let _ = encrypt(xml.as_bytes());
+        }
+    }
+}
