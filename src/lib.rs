@@ -4,4 +4,5 @@ pub mod clock;
 pub mod diagnostic;
 pub mod message;
 pub mod metrics;
+pub mod rules;
 pub mod wechat;

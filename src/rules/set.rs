@@ -1,0 +1,198 @@
+//! The compiled set, and which of its rules a message's content speaks for.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use minijinja::{Environment, Value};
+use sha1::{Digest, Sha1};
+
+use super::Scope;
+use super::condition::Kinds;
+use super::matcher::{BuildError, Matcher};
+use super::rule::Rule;
+use super::template::{Templates, app_vars};
+use crate::diagnostic::Source;
+use crate::message::{AppName, Inbound, RuleSetVersion};
+
+/// A compiled rule set: immutable, shared, swapped whole.
+#[derive(Debug)]
+pub struct RuleSet {
+    pub(super) version: RuleSetVersion,
+    /// The enabled rules in the order in which they are tried.
+    pub(super) rules: Vec<Rule>,
+    pub(super) matcher: Matcher,
+    /// The rules that leave text and fields alone.
+    index: Index,
+    pub(super) templates: Environment<'static>,
+    /// `{{ app.… }}` of each app.
+    pub(super) vars: BTreeMap<AppName, Value>,
+    pub(super) timezone: TimeZone,
+}
+
+/// What the content of a message says about the rules: found before its turn in the queue, on any thread.
+#[derive(Debug)]
+pub struct Candidates(pub(super) Vec<u32>);
+
+/// The rules without conditions on text or fields, by the kind of push that they are asked about. A push meets each
+/// rule in one place at most.
+#[derive(Debug, Default)]
+struct Index {
+    any: Vec<u32>,
+    /// By `MsgType` in lower case, sorted.
+    msg_types: BTreeMap<String, Vec<u32>>,
+    /// By `Event` in lower case, sorted.
+    events: BTreeMap<String, Vec<u32>>,
+}
+
+impl Index {
+    fn add(&mut self, id: u32, kinds: &Kinds) {
+        let (map, keys) = match (kinds.events.is_empty(), kinds.msg_types.is_empty()) {
+            (true, true) => return self.any.push(id),
+            (true, false) => (&mut self.msg_types, &kinds.msg_types),
+            (false, _) => (&mut self.events, &kinds.events),
+        };
+        for key in keys {
+            let ids = map.entry(key.clone()).or_default();
+            if ids.last() != Some(&id) {
+                ids.push(id);
+            }
+        }
+    }
+
+    fn find(&self, inbound: &Inbound) -> impl Iterator<Item = u32> {
+        let msg_type = self.msg_types.get(inbound.msg_type.as_str());
+        // Most events come in the case in which they are kept: then nothing is allocated.
+        let event = inbound.event.as_deref().and_then(|event| {
+            if event.bytes().any(|b| b.is_ascii_uppercase()) {
+                self.events.get(&event.to_ascii_lowercase())
+            } else {
+                self.events.get(event)
+            }
+        });
+        [Some(&self.any), msg_type, event]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .copied()
+    }
+}
+
+impl RuleSet {
+    /// The set without rules.
+    #[must_use]
+    pub fn empty() -> Self {
+        let scope = Scope {
+            apps: Vec::new(),
+            timezone: TimeZone::UTC,
+            media: BTreeMap::new(),
+        };
+        // Without rules there is no pattern that could be too large.
+        Self::compile(Vec::new(), Templates::new(), &[], &scope).expect("an empty set compiles")
+    }
+
+    /// Puts rules in order and compiles what they share.
+    pub(super) fn compile(
+        mut rules: Vec<Rule>,
+        templates: Templates,
+        sources: &[Source],
+        scope: &Scope,
+    ) -> Result<Self, BuildError> {
+        // Stable: rules of one priority keep the order of their files and places.
+        rules.sort_by_key(|rule| Reverse(rule.priority));
+        let conditions: Vec<_> = rules.iter().map(|rule| rule.when.text.clone()).collect();
+        let matcher = Matcher::build(&conditions)?;
+        let mut index = Index::default();
+        for (id, rule) in (0..).zip(&rules) {
+            if rule.when.text.is_none() {
+                index.add(id, &rule.when.kinds);
+            }
+        }
+        Ok(Self {
+            version: version(sources, scope),
+            rules,
+            matcher,
+            index,
+            templates: templates.into_live(),
+            vars: scope
+                .apps
+                .iter()
+                .map(|app| (app.name.clone(), app_vars(&app.vars)))
+                .collect(),
+            timezone: scope.timezone.clone(),
+        })
+    }
+
+    /// The hash of all sources and of what they refer to.
+    #[must_use]
+    pub fn version(&self) -> &RuleSetVersion {
+        &self.version
+    }
+
+    /// How many rules there are, the disabled ones not counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether any rule for `app` keeps an app-wide cooldown (then its row must be loaded).
+    #[must_use]
+    pub fn uses_app_cooldowns(&self, app: &AppName) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.then.cooldown.is_some_and(|cooldown| cooldown.per_app) && rule.serves(app))
+    }
+
+    /// Finds the rules whose conditions on the message itself hold, in the order in which they are tried.
+    #[must_use]
+    pub fn candidates(&self, inbound: &Inbound) -> Candidates {
+        let mut ids = Vec::new();
+        self.matcher
+            .matches(inbound.content.as_deref(), &inbound.fields, &mut ids);
+        ids.extend(self.index.find(inbound));
+        ids.sort_unstable();
+        ids.retain(|id| self.rule(*id).is_some_and(|rule| rule.takes(inbound)));
+        Candidates(ids)
+    }
+
+    pub(super) fn rule(&self, id: u32) -> Option<&Rule> {
+        self.rules.get(usize::try_from(id).ok()?)
+    }
+}
+
+/// The first 16 hex digits of a SHA-1 over all that decides: the files, the apps' variables, the time zone.
+fn version(sources: &[Source], scope: &Scope) -> RuleSetVersion {
+    let mut hash = Sha1::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    for source in sources {
+        add(&source.path.to_string_lossy());
+        add(&source.text);
+    }
+    add("apps");
+    for app in &scope.apps {
+        add(app.name.as_str());
+        for (name, value) in &app.vars {
+            add(name);
+            add(value);
+        }
+    }
+    add("timezone");
+    add(scope.timezone.iana_name().unwrap_or("fixed"));
+    let digest = hash.finalize();
+    let mut hex = String::with_capacity(16);
+    for byte in &digest[..8] {
+        // Writing to a `String` can't fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex.into()
+}
