@@ -1,6 +1,7 @@
 //! wxreply answers WeChat customers' messages by rules.
 
 pub mod clock;
+pub mod config;
 pub mod diagnostic;
 pub mod message;
 pub mod metrics;

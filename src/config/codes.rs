@@ -1,0 +1,68 @@
+//! The codes of all findings about a config file. Stable: a code never changes its meaning.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $code;)*
+
+        #[cfg(test)]
+        pub(super) const ALL: &[&str] = &[$($code),*];
+    };
+}
+
+codes! {
+    /// The file is no TOML.
+    SYNTAX = "C001";
+    /// A key or table that wxreply does not know.
+    UNKNOWN_KEY = "C002";
+    /// A key that must be there is not, or is empty.
+    MISSING = "C003";
+    /// A value of the wrong type: a number where a text belongs.
+    TYPE = "C004";
+    /// Not an address to listen at.
+    ADDRESS = "C005";
+    /// Not a duration.
+    DURATION = "C006";
+    /// A number or size outside of what makes sense.
+    RANGE = "C007";
+    /// Not a time zone.
+    ZONE = "C008";
+    /// Not one of the words that are allowed.
+    CHOICE = "C009";
+    /// A secret that can't be read from where it is said to be.
+    SECRET = "C010";
+    /// Not an EncodingAESKey.
+    AES_KEY = "C011";
+    /// A name that an app can't have.
+    APP_NAME = "C012";
+    /// Two apps of one name.
+    APP_TWICE = "C013";
+    /// Something that does not look like an AppID (warning).
+    APP_ID = "C014";
+    /// Something that WeChat takes for no Token (warning).
+    TOKEN = "C015";
+    /// Not a URL.
+    URL = "C016";
+    /// The admin listener would be open to others.
+    ADMIN_OPEN = "C017";
+    /// Both listeners have the same address.
+    SAME_ADDRESS = "C018";
+    /// No `[[app]]`.
+    NO_APP = "C019";
+    /// Not the address of a SQLite file.
+    DATABASE = "C020";
+    /// Plain mode, in which nothing vouches for what a push says (warning).
+    PLAIN_MODE = "C021";
+    /// Where the rules should be, there is none (warning).
+    NO_RULE = "C022";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_code_is_used_once() {
+        let mut codes = super::ALL.to_vec();
+        codes.dedup();
+        assert_eq!(codes, super::ALL);
+        assert!(codes.is_sorted());
+    }
+}

@@ -1,0 +1,66 @@
+//! Findings quote the lines that they are about: here secrets are taken out of the text before it is quoted.
+
+use toml::de::{DeTable, DeValue};
+
+const SECRETS: [&str; 3] = ["app_secret", "token", "encoding_aes_key"];
+
+/// The text with every secret that stands in it as asterisks, byte for byte, so that all spans stay right.
+pub(super) fn mask(text: &str, table: &DeTable<'_>) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let apps = table.get("app").and_then(|v| v.get_ref().as_array());
+    let apps = apps.into_iter().flat_map(|apps| apps.iter());
+    for app in apps.filter_map(|app| app.get_ref().as_table()) {
+        for (key, value) in app {
+            if SECRETS.contains(&key.get_ref().as_ref()) && matches!(value.get_ref(), DeValue::String(_)) {
+                hide(&mut bytes, value.span());
+            }
+        }
+    }
+    // A line that the parser could not read may hold one all the same.
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((key, value)) = line.split_once('=')
+            && SECRETS.contains(&key.trim())
+            && !value.trim_start().starts_with('{')
+        {
+            hide(&mut bytes, start + key.len() + 1..start + line.len());
+        }
+        start += line.len();
+    }
+    // Only whole characters were overwritten, and with ASCII.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn hide(bytes: &mut [u8], span: std::ops::Range<usize>) {
+    for byte in bytes.get_mut(span).unwrap_or_default() {
+        if !matches!(byte, b'\n' | b'\r' | b' ' | b'"' | b'\'') {
+            *byte = b'*';
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_however_they_are_written() {
+        let text = "[[app]]\ntoken = \"密码 s3cret\" # s3cret\n  app_secret = \"s3cret\n\n[[app]]\nname = \"s3cret-shop\"\n\
+                    encoding_aes_key = { file = \"key\" }\ntoken = '''\ns3cret'''\n";
+        let (table, errors) = DeTable::parse_recoverable(text);
+        assert!(!errors.is_empty(), "one text does not end");
+        let masked = mask(text, table.get_ref());
+        assert_eq!(masked.len(), text.len());
+        insta::assert_snapshot!(masked, @r#"
+        [[app]]
+        token = "****** ******" * ******
+          app_secret = "******
+
+        [[app]]
+        name = "s3cret-shop"
+        encoding_aes_key = { file = "key" }
+        token = '''
+        ******'''
+        "#);
+    }
+}

@@ -1,0 +1,164 @@
+//! The static settings: `wxreply.toml`, read once, checked whole.
+//!
+//! Knows nothing of WeChat's protocol, of rules' contents or of the database: only what may be written in the file.
+
+mod app;
+mod codes;
+mod mask;
+mod read;
+mod secret;
+mod section;
+mod starter;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use starter::{Starter, starter};
+pub(crate) use value::parse_duration;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+
+use crate::diagnostic::Diagnostic;
+use crate::message::{AppKind, AppName, Mode};
+
+/// All settings, checked: paths resolved, secrets read, defaults filled in.
+#[derive(Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Where pushes come in.
+    pub listen: SocketAddr,
+    /// The rules: a folder or a file.
+    pub rules: PathBuf,
+    /// The database, its path resolved against the config file's folder: `sqlite:///abs/path.db`.
+    pub database: String,
+    /// The zone of hours and dates in rules, and of times that are shown.
+    pub timezone: TimeZone,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[push]`
+    pub push: Push,
+    /// `[outbox]`
+    pub outbox: Outbox,
+    /// `[[app]]`, at least one.
+    pub apps: Vec<App>,
+}
+
+/// `[admin]`: the second listener.
+#[derive(Debug)]
+pub struct Admin {
+    /// Loopback, unless users are named.
+    pub listen: SocketAddr,
+}
+
+/// `[push]`: what is taken from WeChat.
+#[derive(Debug)]
+pub struct Push {
+    /// How far a push's timestamp may be from this machine's clock; default 10 min.
+    pub max_age: Duration,
+    /// The largest body in bytes; default 1 MiB.
+    pub max_body: u64,
+    /// Connections at once; default 4096.
+    pub max_connections: usize,
+}
+
+/// `[outbox]`: how replies are delivered.
+#[derive(Debug)]
+pub struct Outbox {
+    /// A reply older than this is given up; default 15 min.
+    pub max_age: Duration,
+    /// `"resend"` (default) or `"hold"`; true = hold.
+    pub hold_uncertain: bool,
+    /// Replies in flight at once; default 64.
+    pub concurrency: usize,
+    /// The pause between two replies to one user; default 100 ms.
+    pub gap: Duration,
+    /// Replies of each window kept for a person; default 0.
+    pub reserve: u32,
+    /// How long one call of WeChat's API may take; default 10 s.
+    pub timeout: Duration,
+}
+
+/// `[[app]]`
+#[derive(Debug)]
+pub struct App {
+    /// Its name; letters, digits, `-` and `_`.
+    pub name: AppName,
+    /// Its kind.
+    pub kind: AppKind,
+    /// The AppID.
+    pub app_id: String,
+    /// The AppSecret.
+    pub app_secret: SecretString,
+    /// The Token.
+    pub token: SecretString,
+    /// The EncodingAESKey, checked for its form; there in compat and safe mode.
+    pub encoding_aes_key: Option<SecretString>,
+    /// The mode below which no push is taken.
+    pub mode: Mode,
+    /// Base URLs of WeChat's API without a trailing slash.
+    pub api_base: Vec<String>,
+    /// Where its token comes from.
+    pub access_token: AccessTokenSource,
+    /// `{{ app.<name> }}` in replies.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// `access_token`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessTokenSource {
+    /// `"stable"`, the default.
+    Stable,
+    /// `"classic"`
+    Classic,
+    /// `{ url = "…" }`
+    Url(String),
+}
+
+/// What reading gives: the settings unless a finding is an error, and all findings.
+#[derive(Debug)]
+pub struct Read {
+    /// The settings.
+    pub config: Option<Config>,
+    /// All findings.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Reads a config file. `Err` only when the file itself can't be read.
+pub fn read(path: &Path) -> std::io::Result<Read> {
+    read_with(path, true)
+}
+
+/// Reads a config file for a command that needs no secret: they are left empty and none can be missing, so that
+/// `wxreply log` works in a shell that the daemon's environment was never given to.
+pub fn read_without_secrets(path: &Path) -> std::io::Result<Read> {
+    read_with(path, false)
+}
+
+/// Whether a text is that of a config file rather than a rule file: only the one speaks of apps.
+#[must_use]
+pub fn is_config(text: &str) -> bool {
+    let (table, _) = toml::de::DeTable::parse_recoverable(text);
+    table.get_ref().contains_key("app")
+}
+
+/// The finding (a warning) for a place that should hold rules, and holds none.
+#[must_use]
+pub fn no_rule_in(place: &str) -> Diagnostic {
+    Diagnostic::warning(codes::NO_RULE, format!("there is no rule in {place}")).help(
+        "rules stand under [[rule]] in files that end in .toml; until there is one, no message is answered",
+    )
+}
+
+fn read_with(path: &Path, fetch: bool) -> std::io::Result<Read> {
+    let text = std::fs::read_to_string(path)?;
+    let env = |name: &str| std::env::var(name).ok();
+    Ok(read::read(path, &text, &env, fetch))
+}
