@@ -6,4 +6,5 @@ pub mod diagnostic;
 pub mod message;
 pub mod metrics;
 pub mod rules;
+pub mod store;
 pub mod wechat;

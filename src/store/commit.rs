@@ -1,0 +1,522 @@
+//! Group commit: whatever has arrived is deduplicated, judged and written in one transaction, then answered.
+//!
+//! One task owns the writing connection. There is no timer and no fixed size: a message that comes alone is written
+//! alone; while a commit runs, the next group gathers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::arrivals::{self, Added, Frame, Turns};
+use super::{Store, StoreError};
+use crate::clock::SharedClock;
+use crate::message::{Answer, AppName, Facts, Inbound, InboundStatus, MessageId, OutboundStatus, Verdict};
+use crate::metrics::Metrics;
+
+/// How many requests may wait. At some 10,000 a second that is less than WeChat's patience (5 s) by far; whoever
+/// comes after is told at once, and WeChat pushes again.
+pub(super) const WAITING: usize = 4096;
+
+/// The most requests in one transaction: beyond it a group hardly gets cheaper, and its first waits for its last.
+const GROUP: usize = 256;
+
+/// Judges a message inside the transaction. Must be quick, must not block; may be asked again if the transaction is.
+pub type Judge = Box<dyn Fn(&Inbound, &Facts<'_>) -> Verdict + Send + Sync>;
+
+/// A message to be recorded.
+pub struct Arrival {
+    /// The message.
+    pub inbound: Inbound,
+    /// A hash of the (timestamp, nonce) pair that its push was signed with, for [`Store::recent_nonces`].
+    pub nonce: Option<i64>,
+    /// Whether [`Facts::app_cooldowns`] is needed.
+    pub needs_app_cooldowns: bool,
+    /// What to make of it.
+    pub judge: Judge,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its key in the log (not always [`Inbound::id`], if another message had that).
+    pub id: MessageId,
+    /// What the push is answered with: for a duplicate, what the first was answered with.
+    pub answer: Answer,
+    /// Whether it had been recorded before.
+    pub duplicate: bool,
+    /// How it was taken.
+    pub status: InboundStatus,
+}
+
+/// Why a message could not be recorded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Too many messages wait already.
+    #[error("the queue to the database is full")]
+    Full,
+    /// A fault of ours: the judge panicked.
+    #[error("judging the message failed (please report this): {0}")]
+    Judge(String),
+    /// The database failed, or the store is closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Records one message and gives its answer once it is durable. Dropping the future does not take the message
+    /// back.
+    pub async fn record(&self, arrival: Arrival) -> Result<Recorded, RecordError> {
+        let (answer, outcome) = oneshot::channel();
+        self.requests()
+            .try_send(Request::Arrival(Box::new(arrival), answer))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => RecordError::Full,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed.into(),
+            })?;
+        outcome.await.unwrap_or(Err(StoreError::Closed.into()))
+    }
+
+    /// Runs `work` in the next group's transaction; it may run again if the transaction does.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
+    {
+        let (answer, outcome) = oneshot::channel();
+        let write = Write {
+            work,
+            done: None,
+            answer,
+        };
+        self.requests()
+            .send(Request::Write(Box::new(write)))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// What can be asked of the writer.
+pub(super) enum Request {
+    Arrival(Box<Arrival>, oneshot::Sender<Result<Recorded, RecordError>>),
+    Write(Box<dyn Job>),
+}
+
+/// Any other write, its result's type forgotten.
+pub(super) trait Job: Send {
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn fail(&mut self, error: StoreError);
+    /// Answers whoever waits with what the last run came to.
+    fn answer(self: Box<Self>);
+}
+
+struct Write<T, F> {
+    work: F,
+    done: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Write<T, F>
+where
+    T: Send,
+    F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send,
+{
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.done = Some(Ok((self.work)(conn).await?));
+            Ok(())
+        })
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.done = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        // Whoever asked may have gone; what was written stays written.
+        let _ = self.answer.send(self.done.unwrap_or(Err(StoreError::Closed)));
+    }
+}
+
+/// The task that owns the writing connection.
+pub(super) struct Writer {
+    pub(super) options: SqliteConnectOptions,
+    pub(super) clock: SharedClock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) outbox_bell: Arc<Notify>,
+    /// Set when replies were written that wish for "typing…".
+    pub(super) typing_wanted: Arc<AtomicBool>,
+    /// Told of rows that were written; nobody listens beside a daemon.
+    pub(super) wal_grows: mpsc::Sender<()>,
+    /// Opened when it is first needed, and again after a fault of the database.
+    pub(super) connection: Option<(SqliteConnection, Turns)>,
+    pub(super) rows_since_checkpoint: usize,
+}
+
+/// Rows after which the WAL is looked at; a row changes about a page.
+const ROWS_BETWEEN_CHECKPOINTS: usize = 256;
+
+/// What one transaction works on.
+#[derive(Default)]
+struct Group {
+    arrivals: Vec<Arrival>,
+    answers: Vec<oneshot::Sender<Result<Recorded, RecordError>>>,
+    jobs: Vec<Box<dyn Job>>,
+}
+
+type Outcomes = Vec<Result<Recorded, RecordError>>;
+
+impl Writer {
+    /// Works until all [`Store`]s are gone or `closing`, then finishes what was handed in.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, closing: CancellationToken) {
+        let mut taken = Vec::with_capacity(GROUP);
+        loop {
+            let count = tokio::select! {
+                count = requests.recv_many(&mut taken, GROUP) => count,
+                () = closing.cancelled(), if !requests.is_closed() => {
+                    requests.close();
+                    continue;
+                }
+            };
+            if count == 0 {
+                break;
+            }
+            let mut group = Group::default();
+            for request in taken.drain(..) {
+                match request {
+                    Request::Arrival(arrival, answer) => {
+                        group.arrivals.push(*arrival);
+                        group.answers.push(answer);
+                    }
+                    Request::Write(job) => group.jobs.push(job),
+                }
+            }
+            self.commit(group).await;
+        }
+        if let Some((connection, _)) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the database failed");
+        }
+    }
+
+    /// Writes a group and answers everybody in it.
+    async fn commit(&mut self, mut group: Group) {
+        let size = group.arrivals.len() + group.jobs.len();
+        let begun = Instant::now();
+        let mut written = self.together(&mut group).await;
+        if let Err(error) = &written
+            && size > 1
+            && !error.is_everyones()
+        {
+            tracing::error!(%error, requests = size, "one request spoilt a commit; trying them one by one");
+            written = self.apart(&mut group).await;
+        }
+        match written {
+            Ok((outcomes, added)) => {
+                self.metrics
+                    .commit_duration
+                    .observe(begun.elapsed().as_secs_f64());
+                self.metrics.commit_size.observe(size as f64);
+                self.tell(&added, size);
+                for (answer, outcome) in group.answers.into_iter().zip(outcomes) {
+                    let _ = answer.send(outcome); // a push whose sender hung up
+                }
+                group.jobs.into_iter().for_each(Job::answer);
+            }
+            Err(error) => {
+                tracing::error!(%error, requests = size, "the database failed; nothing of a commit is written");
+                if error.is_everyones() {
+                    // Dropping it ends its transaction; the next group opens a new one.
+                    self.connection = None;
+                }
+                for answer in group.answers {
+                    let _ = answer.send(Err(error.clone().into()));
+                }
+                for mut job in group.jobs {
+                    job.fail(error.clone());
+                    job.answer();
+                }
+            }
+        }
+    }
+
+    /// The whole group in one transaction. One of messages alone takes two round trips to the driver's thread: one
+    /// begins and reads, the other writes and commits.
+    async fn together(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
+        let clock = Arc::clone(&self.clock);
+        let (conn, turns) = self.connected().await?;
+        let frame = Frame {
+            begin: true,
+            commit: group.jobs.is_empty(),
+        };
+        let written = async {
+            let written = if group.arrivals.is_empty() {
+                sqlx::query("begin immediate").execute(&mut *conn).await?;
+                Default::default()
+            } else {
+                arrivals::record(conn, &group.arrivals, &*clock, turns, frame).await?
+            };
+            if !group.jobs.is_empty() {
+                for job in &mut group.jobs {
+                    job.run(conn).await?;
+                }
+                sqlx::query("commit").execute(&mut *conn).await?;
+            }
+            Ok(written)
+        }
+        .await;
+        // The driver knows nothing of a transaction that a text of ours began.
+        if written.is_err() && sqlx::query("rollback").execute(conn).await.is_err() {
+            // Maybe there was none; if there was, it ends with its connection.
+            self.connection = None;
+        }
+        written
+    }
+
+    /// The same with a savepoint around each request, so that one that can't be written harms no other.
+    async fn apart(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
+        let clock = Arc::clone(&self.clock);
+        let (conn, turns) = self.connected().await?;
+        let mut tx = conn.begin_with("begin immediate").await?;
+        let (mut outcomes, mut added) = (Outcomes::new(), Added::default());
+        for arrival in &group.arrivals {
+            let mut part = tx.begin().await?;
+            let one = std::slice::from_ref(arrival);
+            match arrivals::record(&mut part, one, &*clock, turns, Frame::default()).await {
+                Ok((outcome, one)) => {
+                    part.commit().await?;
+                    outcomes.extend(outcome);
+                    added.rows.extend(one.rows);
+                    added.typing |= one.typing;
+                }
+                Err(error) if error.is_everyones() => return Err(error),
+                Err(error) => {
+                    part.rollback().await?;
+                    outcomes.push(Err(error.into()));
+                }
+            }
+        }
+        for job in &mut group.jobs {
+            let mut part = tx.begin().await?;
+            match job.run(&mut part).await {
+                Ok(()) => part.commit().await?,
+                Err(error) if error.is_everyones() => return Err(error),
+                Err(error) => {
+                    part.rollback().await?;
+                    job.fail(error);
+                }
+            }
+        }
+        tx.commit().await?;
+        Ok((outcomes, added))
+    }
+
+    async fn connected(&mut self) -> Result<&mut (SqliteConnection, Turns), StoreError> {
+        if self.connection.is_none() {
+            let mut conn = SqliteConnection::connect_with(&self.options).await?;
+            let turns = Turns::after(&mut conn).await?;
+            self.connection = Some((conn, turns));
+        }
+        self.connection.as_mut().ok_or(StoreError::Closed)
+    }
+
+    /// Tells the rest of the daemon what has become durable.
+    fn tell(&mut self, added: &Added, requests: usize) {
+        // A handful of apps and statuses, whatever the size of the group.
+        let mut counts: Vec<(&AppName, &str, u64)> = Vec::new();
+        for (app, status) in &added.rows {
+            match counts
+                .iter_mut()
+                .find(|count| (count.0, count.1) == (app, *status))
+            {
+                Some(count) => count.2 += 1,
+                None => counts.push((app, status, 1)),
+            }
+        }
+        for (app, status, count) in &counts {
+            self.metrics.messages(app.as_str(), status, *count);
+        }
+        if added.typing {
+            self.typing_wanted.store(true, Ordering::Release);
+        }
+        let queued = OutboundStatus::Queued.as_str();
+        if counts.iter().any(|(_, status, _)| *status == queued) {
+            self.outbox_bell.notify_one();
+        }
+        self.rows_since_checkpoint += added.rows.len().max(requests);
+        if self.rows_since_checkpoint >= ROWS_BETWEEN_CHECKPOINTS {
+            self.rows_since_checkpoint = 0;
+            let _ = self.wal_grows.try_send(()); // full: it knows already
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+
+    use crate::message::Outcome;
+    use crate::store::log::{Filter, Order};
+    use crate::store::testing::{Bench, answering, arrival, at, inbound, settlement};
+    use crate::store::{RecordError, StoreError};
+
+    #[tokio::test]
+    async fn what_cannot_be_written_harms_only_itself() {
+        let bench = Bench::new().await;
+        bench.receive(0, "oAlice", &["first"]).await;
+        let claimed = bench.claim(0).await;
+        // A reply's row is there already, though its message is not.
+        let orphan = inbound(3, "oBob").id.reply(1);
+        sqlx::query(
+            "insert into messages (id, app, openid, direction, time, msg_type, fields, status, due, queued_at, turn) \
+             values ($1, 'shop', 'oBob', 'out', 0, 'text', '{}', 'sent', 0, 0, 0)",
+        )
+        .bind(orphan.as_i64())
+        .execute(&mut bench.raw().await)
+        .await
+        .expect("written");
+
+        let pushes = join_all((1..6).map(|n| bench.record(inbound(n, "oBob"), answering(&["x"]))));
+        let settled = bench
+            .store
+            .settle(vec![settlement(&claimed[0], Outcome::Sent)], Duration::ZERO);
+        let (outcomes, settled) = tokio::join!(pushes, settled);
+        settled.expect("settled");
+        for (n, outcome) in (1..).zip(outcomes) {
+            match outcome {
+                Ok(recorded) => assert!(n != 3 && !recorded.duplicate),
+                Err(error) => assert!(
+                    n == 3 && error.to_string().contains("UNIQUE constraint"),
+                    "{n}: {error}"
+                ),
+            }
+        }
+        assert_eq!(bench.entry(claimed[0].id).await.status, "sent");
+        assert_eq!(
+            bench.store.entry(inbound(3, "oBob").id).await.expect("read"),
+            None,
+            "nothing half-written"
+        );
+        let contact = bench
+            .store
+            .contact(&"shop".into(), &"oBob".into())
+            .await
+            .expect("read")
+            .0;
+        assert_eq!(contact.misses, 4);
+        assert_eq!(bench.store.queued().await.expect("read"), 4);
+    }
+
+    #[tokio::test]
+    async fn a_locked_database_is_an_error_within_the_pushes_patience_and_not_for_ever() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        let mut raw = bench.raw().await;
+        sqlx::query("begin immediate")
+            .execute(&mut raw)
+            .await
+            .expect("locked");
+        let begun = std::time::Instant::now();
+        let (one, two, claim) = tokio::join!(
+            bench.record(inbound(2, "oAlice"), answering(&["x"])),
+            bench.record(inbound(3, "oBob"), answering(&["x"])),
+            bench.store.claim(at(0), 1, Duration::from_secs(9)),
+        );
+        assert!(begun.elapsed() < Duration::from_millis(4_300));
+        for error in [
+            one.expect_err("locked").to_string(),
+            two.expect_err("locked").to_string(),
+        ] {
+            assert!(error.contains("database is locked"), "{error}");
+        }
+        assert!(claim.is_err());
+
+        sqlx::query("rollback").execute(&mut raw).await.expect("unlocked");
+        assert!(!bench.receive(2, "oAlice", &["x"]).await.duplicate);
+        assert_eq!(bench.claim(0).await.len(), 1);
+        let rows = bench
+            .store
+            .entries(&Filter::default(), Order::OldestFirst)
+            .await
+            .expect("read");
+        assert_eq!(rows.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_told_at_once() {
+        let bench = Bench::new().await;
+        let mut raw = bench.raw().await;
+        sqlx::query("begin immediate")
+            .execute(&mut raw)
+            .await
+            .expect("locked");
+        let too_many = (0..super::WAITING as u64 + 1000).map(|n| {
+            let store = bench.store.clone();
+            tokio::spawn(async move { store.record(arrival(inbound(n, "oAlice"), answering(&[]))).await })
+        });
+        let pushes: Vec<_> = too_many.collect();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let told = pushes.iter().filter(|push| push.is_finished()).count();
+        sqlx::query("rollback").execute(&mut raw).await.expect("unlocked");
+        let outcomes = join_all(pushes)
+            .await
+            .into_iter()
+            .map(|joined| joined.expect("no panic"));
+        let full = outcomes
+            .filter(|outcome| matches!(outcome, Err(RecordError::Full)))
+            .count();
+        assert!((1000 - super::GROUP..=1000).contains(&full), "{full}");
+        assert_eq!(told, full);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_comes_back_is_opened_again() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        // The connection breaks: its header is no database any more.
+        let file = bench.dir.path().join("t.db");
+        let mut raw = bench.raw().await;
+        sqlx::query("pragma wal_checkpoint(truncate)")
+            .execute(&mut raw)
+            .await
+            .expect("copied");
+        drop(raw);
+        let whole = std::fs::read(&file).expect("read");
+        write_in_place(&file, &vec![0x55; whole.len()]);
+        let error = bench
+            .record(inbound(2, "oAlice"), answering(&["x"]))
+            .await
+            .expect_err("no database");
+        assert!(
+            matches!(&error, RecordError::Store(StoreError::Sqlx(_))),
+            "{error}"
+        );
+        write_in_place(&file, &whole);
+        bench.receive(2, "oAlice", &["x"]).await;
+        assert_eq!(bench.store.queued().await.expect("read"), 2);
+    }
+
+    fn write_in_place(file: &Path, bytes: &[u8]) {
+        use std::io::Write;
+        let mut file = std::fs::OpenOptions::new().write(true).open(file).expect("opens");
+        file.write_all(bytes).expect("written");
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_loses_nothing() {
+        let bench = Bench::new().await;
+        let push = bench.record(inbound(1, "oAlice"), answering(&["x"]));
+        assert!(tokio::time::timeout(Duration::ZERO, push).await.is_err());
+        assert!(bench.receive(1, "oAlice", &["x"]).await.duplicate);
+    }
+}

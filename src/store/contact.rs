@@ -1,0 +1,278 @@
+//! One row a user: what decisions need to know of the past.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::batch::Rows;
+use super::row::{At, Cells, to_json};
+use super::write::Query;
+use super::{Store, StoreError};
+use crate::message::{AppName, Contact, Cooldowns, DialogState, Ledger, MessageId, OpenId, RuleName};
+
+/// The columns that [`User::read`] reads, in its order; the table goes by the name of `c`.
+macro_rules! contact_columns {
+    () => {
+        "c.misses, c.first_message, c.last_message, c.state, c.state_until, c.muted_until, c.cooldowns, \
+         c.ledger_left, (select count(*) from messages q where q.status = 'queued' and q.app = c.app and q.openid = c.openid), \
+         c.ledger_until, c.latest"
+    };
+}
+pub(super) use contact_columns;
+
+/// A user as the database has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) contact: Contact,
+    /// Their last message.
+    pub(super) latest: Option<MessageId>,
+}
+
+impl User {
+    /// Reads [`contact_columns`]; a user who was never written is the default one.
+    pub(super) fn read(cells: &mut Cells<'_>, openid: &OpenId) -> Result<Self, StoreError> {
+        let at = At {
+            table: "contacts",
+            row: openid,
+        };
+        let time = |column, millis: Option<i64>| millis.map(|millis| at.time(column, millis)).transpose();
+
+        let Some(misses) = cells.next()? else {
+            cells.skip(10);
+            return Ok(Self::default());
+        };
+        let first_message = time("first_message", cells.next()?)?;
+        let last_message = time("last_message", cells.next()?)?;
+        let state: Option<String> = cells.next()?;
+        let until = time("state_until", cells.next()?)?;
+        let state = match (state, until) {
+            (None, None) => None,
+            (Some(name), Some(until)) => Some(DialogState { name, until }),
+            _ => return Err(at.corrupt("state_until", "a state and its end go together")),
+        };
+        Ok(Self {
+            contact: Contact {
+                first_message,
+                last_message,
+                misses: at.count("misses", misses)?,
+                state,
+                muted_until: time("muted_until", cells.next()?)?,
+                cooldowns: match cells.next::<Option<String>>()? {
+                    None => Cooldowns::new(),
+                    Some(text) => at
+                        .json::<BTreeMap<RuleName, i64>>("cooldowns", &text)?
+                        .into_iter()
+                        .map(|(rule, until)| Ok((rule, at.time("cooldowns", until)?)))
+                        .collect::<Result<_, StoreError>>()?,
+                },
+                ledger: Ledger {
+                    left: at.count("ledger_left", cells.next()?)?,
+                    waiting: at.count("(queued)", cells.next()?)?,
+                    until: time("ledger_until", cells.next()?)?,
+                },
+            },
+            latest: cells.next::<Option<i64>>()?.map(MessageId::from_i64),
+        })
+    }
+
+    /// Binds a row of [`upsert`].
+    pub(super) fn bind(&self, app: &AppName, openid: &OpenId, query: Query) -> Result<Query, StoreError> {
+        let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond);
+        let Self { contact, latest } = self;
+        let cooldowns: BTreeMap<&RuleName, i64> = contact
+            .cooldowns
+            .iter()
+            .map(|(rule, until)| (rule, until.as_millisecond()))
+            .collect();
+        let cooldowns = (!cooldowns.is_empty()).then(|| to_json(&cooldowns)).transpose()?;
+        Ok(query
+            .bind(Arc::<str>::from(app))
+            .bind(Arc::<str>::from(openid))
+            .bind(i64::from(contact.misses))
+            .bind(millis(contact.first_message))
+            .bind(millis(contact.last_message))
+            .bind(contact.state.as_ref().map(|state| state.name.clone()))
+            .bind(millis(contact.state.as_ref().map(|state| state.until)))
+            .bind(millis(contact.muted_until))
+            .bind(cooldowns)
+            .bind(i64::from(contact.ledger.left))
+            .bind(millis(contact.ledger.until))
+            .bind(latest.map(MessageId::as_i64)))
+    }
+}
+
+/// How many values [`User::bind`] binds.
+pub(super) const USER_VALUES: usize = 12;
+
+/// Writes users whole; each may be there once. Those without an app are left out: see `write`.
+pub(super) const fn upsert() -> Rows {
+    Rows::new(
+        "insert into contacts (app, openid, misses, first_message, last_message, state, state_until, muted_until, \
+         cooldowns, ledger_left, ledger_until, latest) select * from (values",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ") where column1 is not null \
+         on conflict (app, openid) do update set misses = excluded.misses, \
+         first_message = excluded.first_message, last_message = excluded.last_message, state = excluded.state, \
+         state_until = excluded.state_until, muted_until = excluded.muted_until, \
+         cooldowns = excluded.cooldowns, ledger_left = excluded.ledger_left, \
+         ledger_until = excluded.ledger_until, latest = excluded.latest",
+    )
+}
+
+/// Loads the app-wide cooldowns that still run at `now`; an app without any is not in the map.
+pub(super) async fn app_cooldowns(
+    conn: &mut SqliteConnection,
+    apps: &BTreeSet<AppName>,
+    now: Timestamp,
+) -> Result<HashMap<AppName, Cooldowns>, StoreError> {
+    let mut all: HashMap<AppName, Cooldowns> = HashMap::new();
+    if apps.is_empty() {
+        return Ok(all);
+    }
+    let mut query = QueryBuilder::<Sqlite>::new("select app, rule, until from app_cooldowns where until > ");
+    query.push_bind(now.as_millisecond()).push(" and app in (");
+    let mut names = query.separated(", ");
+    for app in apps {
+        names.push_bind(app.as_str());
+    }
+    query.push(")");
+    for row in query.build().fetch_all(conn).await? {
+        let mut cells = Cells::of(&row);
+        let app = AppName::from(cells.next::<String>()?);
+        let rule = RuleName::from(cells.next::<String>()?);
+        let at = At {
+            table: "app_cooldowns",
+            row: &rule,
+        };
+        let until = at.time("until", cells.next()?)?;
+        all.entry(app).or_default().insert(rule, until);
+    }
+    Ok(all)
+}
+
+/// Lets an app-wide cooldown begin.
+pub(super) async fn begin_app_cooldown(
+    conn: &mut SqliteConnection,
+    app: &AppName,
+    rule: &RuleName,
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into app_cooldowns (app, rule, until) values ($1, $2, $3) \
+         on conflict (app, rule) do update set until = excluded.until",
+    )
+    .bind(app.as_str())
+    .bind(rule.as_str())
+    .bind(until.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// What is known of a user, and the app-wide cooldowns that still run; defaults for what was never written.
+    pub async fn contact(&self, app: &AppName, openid: &OpenId) -> Result<(Contact, Cooldowns), StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(concat!(
+            "select ",
+            contact_columns!(),
+            " from contacts c where c.app = $1 and c.openid = $2"
+        ))
+        .bind(app.as_str())
+        .bind(openid.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
+        let user = match row {
+            Some(row) => User::read(&mut Cells::of(&row), openid)?,
+            None => User::default(),
+        };
+        let mut cooldowns =
+            app_cooldowns(&mut conn, &BTreeSet::from([app.clone()]), self.clock().now()).await?;
+        Ok((user.contact, cooldowns.remove(app).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Bench, alice, arrival, at, inbound, verdict};
+    use crate::store::{Arrival, Judge, Recorded};
+
+    fn full() -> Contact {
+        Contact {
+            first_message: Some(at(1)),
+            last_message: Some(at(2)),
+            misses: 3,
+            state: Some(DialogState {
+                name: "菜单".into(),
+                until: at(4),
+            }),
+            muted_until: Some(at(5)),
+            cooldowns: Cooldowns::from([("营业时间".into(), at(6)), ("b".into(), at(7))]),
+            ledger: Ledger {
+                left: 2,
+                waiting: 0,
+                until: Some(at(8)),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_is_read_as_written_and_overwritten_whole() {
+        let bench = Bench::new().await;
+        let app = "shop".into();
+        for (n, contact) in [full(), Contact::default()].into_iter().enumerate() {
+            let decided = contact.clone();
+            let judge: Judge = Box::new(move |_, facts| {
+                let mut verdict = verdict(facts, &[]);
+                verdict.decision.contact = decided.clone();
+                verdict
+            });
+            bench
+                .record(inbound(n as u64, "oAlice"), judge)
+                .await
+                .expect("recorded");
+            let read = bench.store.contact(&app, &alice()).await.expect("read");
+            assert_eq!(read, (contact, Cooldowns::new()));
+        }
+        let stranger = bench.store.contact(&app, &"oBob".into()).await.expect("read");
+        assert_eq!(stranger, (Contact::default(), Cooldowns::new()));
+    }
+
+    #[tokio::test]
+    async fn app_cooldowns_are_shown_to_those_who_ask_while_they_run() {
+        let bench = Bench::new().await;
+        let begin = |n| {
+            let judge: Judge = Box::new(|_, facts| {
+                let mut verdict = verdict(facts, &[]);
+                if facts.app_cooldowns.is_empty() {
+                    verdict.decision.app_cooldowns.push(("sale".into(), at(10)));
+                } else {
+                    assert_eq!(*facts.app_cooldowns, Cooldowns::from([("sale".into(), at(10))]));
+                    verdict.decision.status = crate::message::InboundStatus::Cooldown;
+                }
+                verdict
+            });
+            Arrival {
+                needs_app_cooldowns: true,
+                ..arrival(inbound(n, "oAlice"), judge)
+            }
+        };
+        // Two at once see each other, a third sees the database.
+        let (one, two) = tokio::join!(bench.store.record(begin(1)), bench.store.record(begin(2)));
+        let three = bench.store.record(begin(3)).await;
+        let status = |recorded: Result<Recorded, _>| recorded.expect("recorded").status.as_str();
+        assert_eq!(
+            [status(one), status(two), status(three)],
+            ["matched", "cooldown", "cooldown"]
+        );
+
+        for (seconds, running) in [(9, 1), (10, 0)] {
+            bench.turn_to(seconds);
+            let (_, cooldowns) = bench.store.contact(&"shop".into(), &alice()).await.expect("read");
+            assert_eq!(cooldowns.len(), running, "after {seconds} s");
+        }
+    }
+}

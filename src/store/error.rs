@@ -1,0 +1,71 @@
+//! What can go wrong with a database, and whether it goes wrong for everybody.
+
+use std::sync::Arc;
+
+/// Why the database can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(pub String);
+
+/// Why a statement failed. Cheap to clone: all who wait for one commit are given its error.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The driver's words.
+    #[error(transparent)]
+    Sqlx(Arc<sqlx::Error>),
+    /// A row that makes no sense.
+    #[error("{table}.{column} of row {row} makes no sense: {error}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's key.
+        row: String,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolClosed => Self::Closed,
+            error => Self::Sqlx(Arc::new(error)),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether the fault lies with the database and not with what was asked of it: then asking for less does not
+    /// help, and the connection is better opened again.
+    pub(super) fn is_everyones(&self) -> bool {
+        // SQLite's result codes (sqlite.org/rescode.html) that one request can bring about by itself.
+        const ERROR: i32 = 1;
+        const TOOBIG: i32 = 18;
+        const CONSTRAINT: i32 = 19;
+        const MISMATCH: i32 = 20;
+        match self {
+            Self::Closed => true,
+            Self::Corrupt { .. } => false,
+            Self::Sqlx(error) => match &**error {
+                sqlx::Error::Database(error) => {
+                    let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
+                    // The low byte is the primary code.
+                    !matches!(
+                        code.map(|code| code & 0xff),
+                        Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH)
+                    )
+                }
+                sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::RowNotFound => false,
+                _ => true,
+            },
+        }
+    }
+}

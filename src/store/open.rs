@@ -1,0 +1,445 @@
+//! Opening: the address, pragmas, migrations, the writer and its readers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::commit::{Request, WAITING, Writer};
+use super::{OpenError, StoreError, checkpoint};
+use crate::clock::{Clock, SharedClock};
+use crate::metrics::Metrics;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long the writer waits for a lock that another process holds: a push must have its answer within 4.5 s.
+const WRITER_PATIENCE: Duration = Duration::from_secs(3);
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// The database, as all rooms see it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    requests: mpsc::Sender<Request>,
+    readers: SqlitePool,
+    clock: SharedClock,
+    outbox_bell: Arc<Notify>,
+    typing_wanted: Arc<AtomicBool>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What the caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The daemon: migrates, and owns the group commit.
+    Daemon,
+    /// A command beside the daemon: reads, and writes little (resend). Fails when there is no database yet.
+    Command,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens `sqlite://path` (relative to the working directory; the caller resolves it). Must be called within a
+    /// tokio runtime.
+    pub async fn open(
+        url: &str,
+        access: Access,
+        clock: SharedClock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        let path = path(url)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(false)
+            .foreign_keys(true)
+            .busy_timeout(READER_PATIENCE);
+        let writing = options
+            .clone()
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WRITER_PATIENCE)
+            // A text for each pair of sizes that `write` has (56), and all others.
+            .statement_cache_capacity(128)
+            .row_buffer_size(256) // a group's rows without a pause between the driver's thread and ours
+            .pragma("wal_autocheckpoint", checkpoint::WRITER_PAGES);
+        match access {
+            Access::Daemon => migrate(&path, &options).await?,
+            Access::Command => compare(&path, &options).await?,
+        }
+
+        let tasks = TaskTracker::new();
+        let closing = CancellationToken::new();
+        let outbox_bell = Arc::new(Notify::new());
+        // Some may have been written before a restart.
+        let typing_wanted = Arc::new(AtomicBool::new(true));
+        let (requests, waiting) = mpsc::channel(WAITING);
+        let (wal_grows, wal_grown) = mpsc::channel(1);
+        let writer = Writer {
+            options: writing,
+            clock: Arc::clone(&clock),
+            metrics,
+            outbox_bell: Arc::clone(&outbox_bell),
+            typing_wanted: Arc::clone(&typing_wanted),
+            wal_grows,
+            connection: None,
+            rows_since_checkpoint: 0,
+        };
+        tasks.spawn(writer.run(waiting, closing.clone()));
+        if access == Access::Daemon {
+            tasks.spawn(checkpoint::run(options.clone(), wal_grown));
+        }
+        tasks.close();
+        Ok(Self(Arc::new(Inner {
+            requests,
+            readers: SqlitePoolOptions::new()
+                .max_connections(READERS)
+                .acquire_timeout(READER_PATIENCE)
+                .connect_lazy_with(options.read_only(true)),
+            clock,
+            outbox_bell,
+            typing_wanted,
+            closing,
+            tasks,
+        })))
+    }
+
+    /// Finishes what was handed in, then closes. Later calls fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        // Readers first: only a connection that may write can fold the WAL into the database when it goes last.
+        self.0.readers.close().await;
+        self.0.closing.cancel();
+        self.0.tasks.wait().await;
+    }
+
+    /// Rings when a commit has written replies that are due or will be.
+    #[must_use]
+    pub fn outbox_bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.outbox_bell)
+    }
+
+    /// Whether the database answers and its writer works.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        if self.0.requests.is_closed() {
+            return Err(StoreError::Closed);
+        }
+        let mut conn = self.reader().await?;
+        sqlx::query("select id from messages limit 1")
+            .fetch_optional(&mut *conn)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) fn requests(&self) -> &mpsc::Sender<Request> {
+        &self.0.requests
+    }
+
+    pub(super) fn typing_wanted(&self) -> &AtomicBool {
+        &self.0.typing_wanted
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.0.readers.acquire().await?)
+    }
+}
+
+fn path(url: &str) -> Result<PathBuf, OpenError> {
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() && path != ":memory:" => Ok(PathBuf::from(path)),
+        _ => Err(OpenError(format!(
+            "`{url}` is no database that wxreply can use; write `sqlite://` and the path of a file"
+        ))),
+    }
+}
+
+/// Makes the database if need be, and brings its tables up to date.
+async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let fault = |what: &str, error: &dyn std::fmt::Display| {
+        OpenError(format!("the database {} {what}: {error}", path.display()))
+    };
+    create(path).map_err(|error| fault("can't be made", &error))?;
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let mut conn = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(|error| fault("can't be opened", &error))?;
+    MIGRATIONS.run(&mut conn).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::VersionMissing(_) | sqlx::migrate::MigrateError::VersionMismatch(_) => {
+            fault(
+                "was made by another version of wxreply; run that or a newer one",
+                &error,
+            )
+        }
+        error => fault("can't be brought up to date", &error),
+    })?;
+    conn.close()
+        .await
+        .map_err(|error| fault("can't be closed", &error))
+}
+
+/// Makes an empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite gives
+/// its side files the same rights.
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    match file.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Sees to it that a command and the daemon mean the same tables.
+async fn compare(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let path = path.display();
+    if !matches!(std::fs::metadata(options.get_filename()), Ok(file) if file.is_file()) {
+        return Err(OpenError(format!(
+            "there is no database at {path}; `wxreply serve` makes it when it first starts"
+        )));
+    }
+    let applied: Result<Vec<(i64, Vec<u8>)>, sqlx::Error> = async {
+        let mut conn = SqliteConnection::connect_with(&options.clone().read_only(true)).await?;
+        let applied =
+            sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
+                .fetch_all(&mut conn)
+                .await?;
+        conn.close().await?;
+        Ok(applied)
+    }
+    .await;
+    let applied = applied.map_err(|error| {
+        OpenError(format!(
+            "the database {path} can't be read; is it wxreply's? ({error})"
+        ))
+    })?;
+    let same = applied
+        .iter()
+        .map(|(version, checksum)| (*version, &checksum[..]))
+        .eq(MIGRATIONS.iter().map(|own| (own.version, &own.checksum[..])));
+    if same {
+        Ok(())
+    } else {
+        Err(OpenError(format!(
+            "the database {path} belongs to another version of wxreply than this one ({}); run the same version as \
+             the daemon, or restart the daemon with this one",
+            env!("CARGO_PKG_VERSION")
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::store::log::{Filter, Order};
+    use crate::store::testing::{Bench, at};
+
+    async fn open(url: &str, access: Access) -> Result<Store, String> {
+        let opened = Store::open(url, access, Arc::new(SystemClock), Arc::new(Metrics::new())).await;
+        opened.map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_closed_database_is_one_whole_file() {
+        let bench = Bench::new().await;
+        let recorded = bench.receive(1, "oAlice", &["a"]).await;
+        bench.entry(recorded.id).await; // a reader is open
+        bench.store.close().await;
+        let files: Vec<_> = std::fs::read_dir(bench.dir.path())
+            .expect("a folder")
+            .map(|file| file.expect("readable").file_name())
+            .collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+    }
+
+    #[test]
+    fn every_migration_is_compiled_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+        let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|file| file.expect("readable").path())
+            .map(|path| {
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                (name, std::fs::read_to_string(path).expect("readable"))
+            })
+            .collect();
+        files.sort();
+        let compiled: Vec<(String, String)> = MIGRATIONS
+            .iter()
+            .map(|own| {
+                let name = format!("{:04}_{}.sql", own.version, own.description.replace(' ', "_"));
+                (name, own.sql.as_str().to_owned())
+            })
+            .collect();
+        assert_eq!(files, compiled);
+    }
+
+    #[tokio::test]
+    async fn the_database_is_safe_against_a_power_cut_and_strict() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        let mut raw = bench.raw().await;
+        let mode: String = sqlx::query_scalar("pragma journal_mode")
+            .fetch_one(&mut raw)
+            .await
+            .expect("read");
+        assert_eq!(mode, "wal");
+        let loose: Vec<String> = sqlx::query_scalar(
+            "select name from pragma_table_list where type = 'table' and schema = 'main' and strict = 0 \
+             and name not like 'sqlite_%' and name <> '_sqlx_migrations'",
+        )
+        .fetch_all(&mut raw)
+        .await
+        .expect("read");
+        assert_eq!(loose, Vec::<String>::new());
+        let wrong = sqlx::query("update messages set status = 'sent' where direction = 'in'")
+            .execute(&mut raw)
+            .await;
+        assert!(wrong.is_err(), "an inbound row can't be `sent`");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_the_owner_can_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        let files: Vec<_> = std::fs::read_dir(bench.dir.path())
+            .expect("a folder")
+            .flatten()
+            .collect();
+        assert_eq!(files.len(), 3, "database, WAL and its index");
+        for file in files {
+            let mode = file.metadata().expect("is there").permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", file.file_name());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_reads_beside_the_daemon_and_without_it() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        for daemon in ["runs", "has stopped"] {
+            let command = bench.open(Access::Command).await.expect("opens");
+            let rows = command
+                .entries(&Filter::default(), Order::NewestFirst)
+                .await
+                .expect("read");
+            assert_eq!(rows.len(), 2, "while the daemon {daemon}");
+            command.close().await;
+            bench.store.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_opened_is_explained() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
+
+        let error = open(&url("none.db"), Access::Command).await.expect_err("no file");
+        assert!(
+            error.starts_with("there is no database at ") && error.contains("wxreply serve"),
+            "{error}"
+        );
+        assert!(!folder.path().join("none.db").exists());
+
+        std::fs::write(folder.path().join("other.db"), "no database").expect("written");
+        let error = open(&url("other.db"), Access::Command)
+            .await
+            .expect_err("another file");
+        assert!(error.contains("is it wxreply's?"), "{error}");
+        let error = open(&url("other.db"), Access::Daemon)
+            .await
+            .expect_err("another file");
+        assert!(error.contains("file is not a database"), "{error}");
+
+        let error = open(&url("no/such/folder.db"), Access::Daemon)
+            .await
+            .expect_err("no folder");
+        assert!(
+            error.contains("can't be made: No such file or directory"),
+            "{error}"
+        );
+        for url in [
+            "sqlite://",
+            "sqlite://:memory:",
+            "postgres://localhost/x",
+            "wxreply.db",
+        ] {
+            let error = open(url, Access::Daemon).await.expect_err("no SQLite file");
+            assert!(error.contains(url) && error.contains("sqlite://"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_versions_database_is_refused() {
+        let bench = Bench::new().await;
+        let mut raw = bench.raw().await;
+        sqlx::query(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+             values (9999, 'of the future', true, x'00', 0)",
+        )
+        .execute(&mut raw)
+        .await
+        .expect("written");
+        let error = open(&bench.url(), Access::Command).await.expect_err("newer");
+        assert!(error.contains("belongs to another version of wxreply"), "{error}");
+        let error = open(&bench.url(), Access::Daemon).await.expect_err("newer");
+        assert!(
+            error.contains("was made by another version of wxreply"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn closing_finishes_what_was_handed_in_and_ends_the_rest() {
+        let bench = Bench::new().await;
+        let handed_in = (0..600).map(|n| bench.receive(n, "oAlice", &["x"]));
+        let (recorded, ()) = tokio::join!(futures_util::future::join_all(handed_in), bench.store.close());
+        assert_eq!(recorded.len(), 600);
+        let closed = "the database is closed";
+        assert_eq!(bench.store.ping().await.expect_err("closed").to_string(), closed);
+        assert_eq!(
+            bench.store.queued().await.expect_err("closed").to_string(),
+            closed
+        );
+        assert_eq!(
+            bench
+                .store
+                .resend_failed(at(0))
+                .await
+                .expect_err("closed")
+                .to_string(),
+            closed
+        );
+        let late = bench.record(
+            crate::store::testing::inbound(1, "o"),
+            crate::store::testing::answering(&[]),
+        );
+        assert_eq!(late.await.expect_err("closed").to_string(), closed);
+        assert!(
+            !bench.dir.path().join("t.db-wal").exists(),
+            "all is in the database"
+        );
+        let bench = bench.reopen().await;
+        assert_eq!(bench.store.queued().await.expect("read"), 600);
+    }
+}

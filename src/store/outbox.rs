@@ -1,0 +1,865 @@
+//! The outbox's view of the log: claim what is due, settle what was tried. Both ride in the group commit.
+//!
+//! A user's replies make a queue in the order of `turn`; only its head may be claimed. To claim is to lease: the
+//! attempt is counted before it is made, and there is no state to repair after a crash.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::batch::{Rows, padded};
+use super::row::{At, Cells};
+use super::{Store, StoreError};
+use crate::clock;
+use crate::message::{AppName, Delivery, MessageId, OpenId, OutboundStatus, Outcome, Reply, Settlement};
+
+impl Store {
+    /// Claims up to `limit` replies that are due at `now`: at most one a user, the user's oldest first, none whose
+    /// user has a claimed one or an older queued one. Each is leased for `lease`, its attempt counted.
+    ///
+    /// A row whose earlier lease ended without being settled counts that attempt as uncertain.
+    pub async fn claim(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let until = clock::after(now, lease);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.write(move |conn| claim(conn, now, limit, until).boxed())
+            .await
+    }
+
+    /// Writes outcomes. A retry moves all queued replies of the same user behind its due time; any other outcome
+    /// makes them due no earlier than `gap` after the settlement's `at`. What is not queued any more is left alone.
+    pub async fn settle(&self, settlements: Vec<Settlement>, gap: Duration) -> Result<(), StoreError> {
+        if settlements.is_empty() {
+            return Ok(());
+        }
+        let settlements = Arc::new(settlements);
+        self.write(move |conn| {
+            let settlements = Arc::clone(&settlements);
+            async move { settle(conn, &settlements, gap).await }.boxed()
+        })
+        .await
+    }
+
+    /// The users of up to `limit` replies that are due after `now` and wish "typing…" to be shown until then. Each
+    /// reply is given out once. Costs nothing when none was written since the last time.
+    pub async fn take_typing(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(AppName, OpenId)>, StoreError> {
+        if !self.typing_wanted().swap(false, Ordering::Acquire) {
+            return Ok(Vec::new());
+        }
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let taken = self.write(move |conn| take_typing(conn, now, rows).boxed()).await;
+        // There may be more.
+        if taken.as_ref().map_or(true, |users| users.len() >= limit) {
+            self.typing_wanted().store(true, Ordering::Release);
+        }
+        taken
+    }
+
+    /// Ends all leases: the daemon that held them is gone (only one daemon uses a SQLite database), and nobody knows
+    /// the end of the attempts it was making.
+    pub async fn release_leases(&self) -> Result<u64, StoreError> {
+        self.write(|conn| {
+            async {
+                let released = sqlx::query(
+                    "update messages set lease = null, uncertain = uncertain + 1 where lease is not null",
+                )
+                .execute(conn)
+                .await?;
+                Ok(released.rows_affected())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// When the next reply can be claimed: the first due of those at the head of their user's queue, or the end of a
+    /// lease that nobody settles; `None` when nothing is queued.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut conn = self.reader().await?;
+        let (due, lease): (Option<i64>, Option<i64>) = sqlx::query_as(NEXT_DUE).fetch_one(&mut *conn).await?;
+        let at = At {
+            table: "messages",
+            row: &"(the next one due)",
+        };
+        due.into_iter()
+            .chain(lease)
+            .min()
+            .map(|millis| at.time("due", millis))
+            .transpose()
+    }
+
+    /// How many replies are queued.
+    pub async fn queued(&self) -> Result<u64, StoreError> {
+        let mut conn = self.reader().await?;
+        let count: i64 = sqlx::query_scalar("select count(*) from messages where status = 'queued'")
+            .fetch_one(&mut *conn)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+/// The rows that may be claimed are found by `messages_by_due`, the older ones of a user by `messages_by_queue`.
+const CLAIM: &str = "\
+    update messages \
+       set lease = $1, attempts = attempts + 1, uncertain = uncertain + case when lease is null then 0 else 1 end \
+     where id in (select m.id from messages m \
+                   where m.status = 'queued' and m.due <= $2 and (m.lease is null or m.lease <= $2) \
+                     and not exists (select 1 from messages o \
+                                      where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
+                                        and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2)) \
+                   order by m.due limit $3) \
+    returning id, app, openid, fields, turn, attempts, uncertain, error, \
+              (select ledger_until from contacts c where c.app = messages.app and c.openid = messages.openid)";
+
+/// Replies that wish for "typing…" are few and wait for seconds, so the index on what is queued serves here too.
+const TAKE_TYPING: &str = "\
+    update messages set typing = 0 \
+     where id in (select id from messages where status = 'queued' and due > $1 and typing = 1 limit $2) \
+    returning app, openid";
+
+async fn take_typing(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(AppName, OpenId)>, StoreError> {
+    let users: Vec<(String, String)> = sqlx::query_as(TAKE_TYPING)
+        .bind(now.as_millisecond())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    Ok(users
+        .into_iter()
+        .map(|(app, openid)| (app.into(), openid.into()))
+        .collect())
+}
+
+/// The same for the heads of queues, due or not; and the lease that ends first.
+const NEXT_DUE: &str = "\
+    select (select m.due from messages m \
+     where m.status = 'queued' and m.lease is null \
+       and not exists (select 1 from messages o \
+                        where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
+                          and (o.turn, o.id) < (m.turn, m.id)) \
+     order by m.due limit 1), \
+    (select min(lease) from messages where lease is not null)";
+
+async fn claim(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: i64,
+    until: Timestamp,
+) -> Result<Vec<Delivery>, StoreError> {
+    let rows = sqlx::query(CLAIM)
+        .bind(until.as_millisecond())
+        .bind(now.as_millisecond())
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut cells = Cells::of(&row);
+        let id = MessageId::from_i64(cells.next()?);
+        match delivery(id, &mut cells) {
+            Ok(delivery) => claimed.push(delivery),
+            Err(error) => {
+                // It can never be sent, and must not keep the others from it.
+                tracing::error!(%id, %error, "a queued reply can't be read; it is given up");
+                sqlx::query(
+                    "update messages set status = 'failed', lease = null, error = $1, settled = $2 where id = $3",
+                )
+                .bind(error.to_string())
+                .bind(now.as_millisecond())
+                .bind(id.as_i64())
+                .execute(&mut *conn)
+                .await?;
+            }
+        }
+    }
+    claimed.sort_by_key(|(turn, delivery)| (*turn, delivery.id));
+    Ok(claimed.into_iter().map(|(_, delivery)| delivery).collect())
+}
+
+fn delivery(id: MessageId, cells: &mut Cells<'_>) -> Result<(i64, Delivery), StoreError> {
+    let at = At {
+        table: "messages",
+        row: &id,
+    };
+    let app = AppName::from(cells.next::<String>()?);
+    let openid = OpenId::from(cells.next::<String>()?);
+    let reply: Reply = at.json("fields", &cells.next::<String>()?)?;
+    let turn: i64 = cells.next()?;
+    let delivery = Delivery {
+        id,
+        app,
+        openid,
+        reply,
+        planned: at.time("turn", turn.div_euclid(1000))?,
+        attempts: at.count("attempts", cells.next()?)?,
+        uncertain: at.count("uncertain", cells.next()?)?,
+        last_error: cells.next()?,
+        expires: cells
+            .next::<Option<i64>>()?
+            .map(|until| at.time("ledger_until", until))
+            .transpose()?,
+    };
+    Ok((turn, delivery))
+}
+
+/// What an outcome writes.
+struct Change<'a> {
+    status: OutboundStatus,
+    due: Option<Timestamp>,
+    uncertain: bool,
+    errcode: Option<i64>,
+    error: Option<&'a str>,
+}
+
+impl<'a> Change<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        let done = |status, errcode, error| Self {
+            status,
+            due: None,
+            uncertain: false,
+            errcode,
+            error,
+        };
+        match outcome {
+            Outcome::Sent => done(OutboundStatus::Sent, None, None),
+            Outcome::Failed { errcode, error } => done(OutboundStatus::Failed, *errcode, Some(error)),
+            Outcome::Dropped(reason) => done(OutboundStatus::Dropped, None, Some(reason.explanation())),
+            Outcome::Uncertain { error } => done(OutboundStatus::Uncertain, None, Some(error)),
+            Outcome::Retry {
+                due,
+                uncertain,
+                errcode,
+                error,
+            } => Self {
+                status: OutboundStatus::Queued,
+                due: Some(*due),
+                uncertain: *uncertain,
+                errcode: *errcode,
+                error: Some(error),
+            },
+        }
+    }
+}
+
+static SETTLE: Rows = Rows::new(
+    "with done (id, status, due, uncertain, errcode, error, settled) as (values",
+    "(cast(? as bigint), ?, cast(? as bigint), cast(? as bigint), cast(? as bigint), ?, cast(? as bigint))",
+    ") update messages set status = done.status, due = coalesce(done.due, messages.due), \
+     uncertain = messages.uncertain + done.uncertain, errcode = done.errcode, error = done.error, \
+     settled = done.settled, lease = null \
+     from done where messages.id = done.id and messages.status = 'queued' returning id",
+);
+
+async fn settle(
+    conn: &mut SqliteConnection,
+    settlements: &[Settlement],
+    gap: Duration,
+) -> Result<(), StoreError> {
+    let mut changed = HashSet::with_capacity(settlements.len());
+    for (count, settlements) in padded(settlements) {
+        let mut query = sqlx::query_scalar::<_, i64>(SETTLE.text(count));
+        for Settlement { id, outcome, at, .. } in settlements {
+            let change = Change::of(outcome);
+            let settled = (change.status != OutboundStatus::Queued).then(|| at.as_millisecond());
+            query = query
+                .bind(id.as_i64())
+                .bind(change.status.as_str())
+                .bind(change.due.map(Timestamp::as_millisecond))
+                .bind(i64::from(change.uncertain))
+                .bind(change.errcode)
+                .bind(change.error)
+                .bind(settled);
+        }
+        changed.extend(query.fetch_all(&mut *conn).await?);
+    }
+    let settled: Vec<&Settlement> = settlements
+        .iter()
+        .filter(|settlement| changed.remove(&settlement.id.as_i64()))
+        .collect();
+    postpone(conn, &settled, gap).await?;
+    for settlement in &settled {
+        let never_sent = matches!(settlement.outcome, Outcome::Failed { .. } | Outcome::Dropped(_));
+        if settlement.quota_spent || never_sent {
+            sqlx::query(if settlement.quota_spent {
+                "update contacts set ledger_left = 0 where app = $1 and openid = $2"
+            } else {
+                // WeChat did not count it, so another may go in its place.
+                "update contacts set ledger_left = ledger_left + 1 where app = $1 and openid = $2"
+            })
+            .bind(settlement.app.as_str())
+            .bind(settlement.openid.as_str())
+            .execute(&mut *conn)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+static POSTPONE: Rows = Rows::new(
+    "with moved (app, openid, due) as (values",
+    "(?, ?, cast(? as bigint))",
+    ") update messages set due = moved.due from moved where messages.status = 'queued' \
+     and messages.app = moved.app and messages.openid = moved.openid and messages.due < moved.due",
+);
+
+/// Moves a user's queued replies behind a retry, or to the end of the gap: they wait for their head anyway, and would
+/// only be in the way of [`CLAIM`] meanwhile.
+async fn postpone(
+    conn: &mut SqliteConnection,
+    settled: &[&Settlement],
+    gap: Duration,
+) -> Result<(), StoreError> {
+    let moved: Vec<(&Settlement, Timestamp)> = settled
+        .iter()
+        .filter_map(|settlement| match &settlement.outcome {
+            Outcome::Retry { due, .. } => Some((*settlement, *due)),
+            _ if gap.is_zero() => None,
+            _ => Some((*settlement, clock::after(settlement.at, gap))),
+        })
+        .collect();
+    for (count, moved) in padded(&moved) {
+        let mut query = sqlx::query(POSTPONE.text(count));
+        for (settlement, due) in moved {
+            query = query
+                .bind(settlement.app.as_str())
+                .bind(settlement.openid.as_str())
+                .bind(due.as_millisecond());
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+
+    use super::*;
+    use crate::message::{Answer, Contact, DropReason, Ledger};
+    use crate::store::Judge;
+    use crate::store::testing::{Bench, alice, at, inbound, retry, settlement, texts, verdict};
+
+    #[tokio::test]
+    async fn one_reply_a_user_is_claimed_at_a_time_and_the_oldest_first() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["a1", "a2"]).await;
+        bench.receive(2, "oBob", &["b1"]).await;
+        bench.receive(3, "oAlice", &["a3"]).await;
+        assert_eq!(bench.store.queued().await.expect("read"), 4);
+
+        let first = bench.claim(0).await;
+        assert_eq!(texts(&first), ["a1", "b1"]);
+        assert_eq!(first[0].attempts, 1);
+        assert_eq!(first[0].uncertain, 0);
+        assert_eq!(first[0].planned, at(0));
+        assert_eq!(
+            bench.store.next_due().await.expect("read"),
+            Some(at(30)),
+            "the lease"
+        );
+        assert_eq!(bench.claim(1).await, [], "both users have one in flight");
+
+        bench.settle(&first[0], Outcome::Sent).await;
+        assert_eq!(texts(&bench.claim(1).await), ["a2"]);
+        let sent = bench.entry(first[0].id).await;
+        assert_eq!(
+            (sent.status.as_str(), sent.attempts, sent.error),
+            ("sent", 1, None)
+        );
+    }
+
+    #[tokio::test]
+    async fn the_limit_holds_and_what_is_not_due_waits() {
+        let bench = Bench::new().await;
+        for n in 0..5 {
+            bench.receive(n, &format!("o{n}"), &["x"]).await;
+        }
+        let claim = |seconds, limit| bench.store.claim(at(seconds), limit, Duration::from_secs(30));
+        assert_eq!(claim(-1, 100).await.expect("claimed").len(), 0);
+        assert_eq!(claim(0, 2).await.expect("claimed").len(), 2);
+        assert_eq!(claim(0, 100).await.expect("claimed").len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_ended_lease_counts_as_an_uncertain_attempt() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["a1", "a2"]).await;
+        bench.claim(0).await;
+        assert_eq!(
+            bench.store.next_due().await.expect("read"),
+            Some(at(30)),
+            "the end of the lease"
+        );
+        assert_eq!(bench.claim(29).await, []);
+        let again = bench.claim(30).await;
+        assert_eq!(texts(&again), ["a1"]);
+        assert_eq!((again[0].attempts, again[0].uncertain), (2, 1));
+
+        // The daemon dies with it in flight.
+        let bench = bench.reopen().await;
+        assert_eq!(bench.store.release_leases().await.expect("released"), 1);
+        assert_eq!(bench.store.next_due().await.expect("read"), Some(at(0)));
+        let again = bench.claim(31).await;
+        assert_eq!((again[0].attempts, again[0].uncertain), (3, 2));
+        bench.settle(&again[0], retry(40)).await;
+        assert_eq!(bench.store.release_leases().await.expect("released"), 0);
+        assert_eq!(
+            bench.claim(40).await[0].uncertain,
+            2,
+            "an answered attempt is certain"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_retry_pushes_the_users_other_replies_behind_it() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["a1", "a2"]).await;
+        bench.receive(2, "oBob", &["b1"]).await;
+        let claimed = bench.claim(0).await;
+        bench.settle(&claimed[0], retry(60)).await;
+        bench.settle(&claimed[1], Outcome::Sent).await;
+        // One that comes later waits too.
+        bench.receive(3, "oAlice", &["a3"]).await;
+
+        let due: Vec<i64> = sqlx::query_scalar("select due from messages where status = 'queued'")
+            .fetch_all(&mut bench.raw().await)
+            .await
+            .expect("read");
+        assert_eq!(due, [at(60).as_millisecond(); 3]);
+        let entry = bench.entry(claimed[0].id).await;
+        assert_eq!((entry.status.as_str(), entry.errcode), ("queued", Some(-1)));
+        assert_eq!(entry.error.as_deref(), Some("system busy"));
+        assert_eq!(bench.claim(59).await, []);
+        assert_eq!(bench.store.next_due().await.expect("read"), Some(at(60)));
+        for text in ["a1", "a2", "a3"] {
+            let claimed = bench.claim(60).await;
+            assert_eq!(texts(&claimed), [text]);
+            bench.settle(&claimed[0], Outcome::Sent).await;
+        }
+        assert_eq!(bench.store.next_due().await.expect("read"), None);
+    }
+
+    #[tokio::test]
+    async fn states_move_one_way_only() {
+        let ends = [
+            (Outcome::Sent, "sent", None, None),
+            (
+                Outcome::Failed {
+                    errcode: Some(40003),
+                    error: "invalid openid".into(),
+                },
+                "failed",
+                Some(40003),
+                Some("invalid openid"),
+            ),
+            (
+                Outcome::Dropped(DropReason::WindowOver),
+                "dropped",
+                None,
+                Some(DropReason::WindowOver.explanation()),
+            ),
+            (
+                Outcome::Uncertain {
+                    error: "no answer".into(),
+                },
+                "uncertain",
+                None,
+                Some("no answer"),
+            ),
+        ];
+        for (end, status, errcode, error) in ends {
+            let bench = Bench::new().await;
+            bench.receive(1, "oAlice", &["a1"]).await;
+            let claimed = bench.claim(0).await;
+            bench.settle(&claimed[0], end).await;
+            let settled = bench.entry(claimed[0].id).await;
+            assert_eq!(settled.status, status);
+            assert_eq!((settled.errcode, settled.error.as_deref()), (errcode, error));
+            for late in [Outcome::Sent, retry(5), Outcome::Dropped(DropReason::Quota)] {
+                bench.settle(&claimed[0], late).await;
+            }
+            assert_eq!(bench.entry(claimed[0].id).await, settled);
+            assert_eq!(bench.claim(1000).await, []);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_outcome_for_an_unknown_or_inbound_row_changes_nothing() {
+        let bench = Bench::new().await;
+        let recorded = bench.receive(1, "oAlice", &["a1"]).await;
+        let mut claimed = bench.claim(0).await.remove(0);
+        let before = bench.entry(recorded.id).await;
+        claimed.id = recorded.id;
+        bench.settle(&claimed, Outcome::Sent).await;
+        assert_eq!(bench.entry(recorded.id).await, before);
+        claimed.id = recorded.id.next();
+        bench.settle(&claimed, Outcome::Sent).await;
+    }
+
+    #[tokio::test]
+    async fn a_spent_quota_empties_the_ledger() {
+        let bench = Bench::new().await;
+        let ledger = Ledger {
+            left: 4,
+            waiting: 0,
+            until: Some(at(100)),
+        };
+        let judge: Judge = Box::new(move |_, facts| {
+            let mut verdict = verdict(facts, &["a1".into()]);
+            verdict.decision.answer = Answer::Success;
+            verdict.decision.contact.ledger = ledger;
+            verdict
+        });
+        bench.record(inbound(1, "oAlice"), judge).await.expect("recorded");
+        let claimed = bench.claim(0).await;
+        let spent = Settlement {
+            quota_spent: true,
+            ..settlement(&claimed[0], Outcome::Dropped(DropReason::Quota))
+        };
+        bench
+            .store
+            .settle(vec![spent], Duration::ZERO)
+            .await
+            .expect("settled");
+        let contact: Contact = bench
+            .store
+            .contact(&"shop".into(), &alice())
+            .await
+            .expect("read")
+            .0;
+        assert_eq!(contact.ledger, Ledger { left: 0, ..ledger });
+        assert_eq!(contact.misses, 1, "the rest is left alone");
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_never_reached_wechat_makes_room_for_another() {
+        let refused = || Outcome::Failed {
+            errcode: Some(45002),
+            error: "content size out of limit".into(),
+        };
+        let open = || Outcome::Uncertain { error: "?".into() };
+        for (outcome, quota_spent, left, waiting) in [
+            (Outcome::Sent, false, 3, 1),
+            (open(), false, 3, 1),
+            (refused(), false, 4, 1),
+            (Outcome::Dropped(DropReason::WindowOver), false, 4, 1),
+            (refused(), true, 0, 1),
+            (retry(9), false, 3, 2),
+        ] {
+            let bench = Bench::new().await;
+            let judge: Judge = Box::new(move |_, facts| {
+                let mut verdict = verdict(facts, &["a1".into(), "a2".into()]);
+                verdict.decision.contact.ledger = Ledger {
+                    left: 3,
+                    waiting: 2,
+                    until: Some(at(100)),
+                };
+                verdict
+            });
+            bench.record(inbound(1, "oAlice"), judge).await.expect("recorded");
+            let claimed = bench.claim(0).await;
+            let settlement = Settlement {
+                quota_spent,
+                ..settlement(&claimed[0], outcome.clone())
+            };
+            let settlements = vec![settlement; 2]; // the second is late, and changes nothing
+            bench
+                .store
+                .settle(settlements, Duration::ZERO)
+                .await
+                .expect("settled");
+            let (contact, _) = bench.store.contact(&"shop".into(), &alice()).await.expect("read");
+            assert_eq!(
+                (contact.ledger.left, contact.ledger.waiting),
+                (left, waiting),
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn many_outcomes_are_settled_at_once() {
+        let bench = Bench::new().await;
+        for n in 0..100 {
+            bench.receive(n, &format!("o{n}"), &["x"]).await;
+        }
+        let claimed = bench.claim(0).await;
+        let settlements = claimed
+            .iter()
+            .enumerate()
+            .map(|(n, delivery)| settlement(delivery, if n % 3 == 0 { retry(7) } else { Outcome::Sent }))
+            .collect();
+        bench
+            .store
+            .settle(settlements, Duration::ZERO)
+            .await
+            .expect("settled");
+        assert_eq!(bench.store.queued().await.expect("read"), 34);
+        let again = bench.claim(7).await;
+        assert_eq!(again.len(), 34);
+        assert!(
+            again
+                .iter()
+                .all(|delivery| delivery.uncertain == 0 && delivery.attempts == 2)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_cannot_be_read_is_given_up_and_stops_nobody() {
+        let bench = Bench::new().await;
+        let bad = bench.receive(1, "oAlice", &["a1", "a2"]).await.id.reply(1);
+        bench.receive(2, "oBob", &["b1"]).await;
+        let mut raw = bench.raw().await;
+        sqlx::query("update messages set fields = '{}' where id = $1")
+            .bind(bad.as_i64())
+            .execute(&mut raw)
+            .await
+            .expect("written");
+        assert_eq!(texts(&bench.claim(0).await), ["b1"]);
+        assert_eq!(texts(&bench.claim(0).await), ["a2"]);
+        let entry = bench.entry(bad).await;
+        assert_eq!(entry.status, "failed");
+        assert!(
+            entry
+                .error
+                .expect("says why")
+                .starts_with(&format!("messages.fields of row {bad} makes no sense"))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_bell_rings_for_new_replies() {
+        let bench = Bench::new().await;
+        let bell = bench.store.outbox_bell();
+        let rang = || async {
+            tokio::time::timeout(Duration::from_millis(50), bell.notified())
+                .await
+                .is_ok()
+        };
+        bench.receive(1, "oAlice", &[]).await;
+        assert!(!rang().await, "nothing to send");
+        bench.receive(2, "oAlice", &["a"]).await;
+        assert!(rang().await);
+        bench.receive(2, "oAlice", &["a"]).await;
+        assert!(!rang().await, "a duplicate");
+        let claimed = bench.claim(0).await;
+        assert!(!rang().await, "a claim");
+        bench.settle(&claimed[0], retry(9)).await;
+        assert!(!rang().await, "who settles looks again anyway");
+    }
+
+    /// The outbox asks all the time, also when the log is long: none of its statements may walk the table.
+    #[tokio::test]
+    async fn the_outbox_uses_its_indexes() {
+        async fn plan(bench: &Bench, sql: impl SqlSafeStr) -> String {
+            let sql = format!("explain query plan {}", sql.into_sql_str().as_str());
+            let rows = sqlx::query(AssertSqlSafe(sql))
+                .fetch_all(&mut bench.raw().await)
+                .await
+                .expect("a plan");
+            rows.iter()
+                .map(|row| row.get::<String, _>("detail") + "\n")
+                .collect()
+        }
+        let bench = Bench::new().await;
+        for sql in [CLAIM, NEXT_DUE] {
+            let plan = plan(&bench, sql).await;
+            assert!(plan.contains("m USING INDEX messages_by_due"), "{plan}");
+            assert!(
+                plan.contains("o USING COVERING INDEX messages_by_queue (app=? AND openid=?")
+                    || plan.contains("o USING INDEX messages_by_queue (app=? AND openid=?"),
+                "{plan}"
+            );
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+        let typing = plan(&bench, TAKE_TYPING).await;
+        assert!(
+            typing.contains("messages USING COVERING INDEX messages_typing"),
+            "{typing}"
+        );
+        let postpone = plan(&bench, POSTPONE.text(64)).await;
+        assert!(
+            postpone.contains("messages USING INDEX messages_by_queue (app=? AND openid=?)"),
+            "{postpone}"
+        );
+        let plan = plan(&bench, SETTLE.text(64)).await;
+        assert!(
+            plan.contains("SEARCH messages USING INTEGER PRIMARY KEY"),
+            "{plan}"
+        );
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Receive { user: u8, replies: u8 },
+        Claim { limit: usize },
+        Settle { which: usize, outcome: u8 },
+        Pass { seconds: u8 },
+        Restart,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..3u8, 0..3u8).prop_map(|(user, replies)| Step::Receive { user, replies }),
+            3 => (1..4usize).prop_map(|limit| Step::Claim { limit }),
+            3 => (any::<usize>(), 0..5u8).prop_map(|(which, outcome)| Step::Settle { which, outcome }),
+            2 => (0..20u8).prop_map(|seconds| Step::Pass { seconds }),
+            1 => Just(Step::Restart),
+        ]
+    }
+
+    #[derive(Debug)]
+    struct Waiting {
+        id: MessageId,
+        due: i64,
+        lease: Option<i64>,
+        attempts: u32,
+        uncertain: u32,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Against a queue a user, as one would write it on paper.
+        #[test]
+        fn whatever_happens_each_user_is_served_in_order_and_no_row_is_held_twice(
+            steps in prop::collection::vec(step(), 1..60)
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(walk(steps))?;
+        }
+    }
+
+    async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
+        let mut bench = Bench::new().await;
+        let (mut now, mut n) = (0, 0);
+        let mut queues: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
+        let mut held: Vec<Delivery> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Receive { user, replies } => {
+                    n += 1;
+                    let user = format!("o{user}");
+                    // The later message has the smaller key.
+                    let recorded = bench
+                        .receive(1000 - n, &user, &["x", "y"][..usize::from(replies)])
+                        .await;
+                    let queue = queues.entry(user).or_default();
+                    for slot in 1..=usize::from(replies) {
+                        let due = queue.last().map_or(now, |last| last.due.max(now));
+                        let id = recorded.id.reply(slot);
+                        queue.push(Waiting {
+                            id,
+                            due,
+                            lease: None,
+                            attempts: 0,
+                            uncertain: 0,
+                        });
+                    }
+                }
+                Step::Claim { limit } => {
+                    let lease = Duration::from_secs(10);
+                    let claimed = bench.store.claim(at(now), limit, lease).await.expect("claimed");
+                    let claimable = queues
+                        .values()
+                        .filter_map(|queue| queue.first())
+                        .filter(|head| head.due <= now && head.lease.is_none_or(|lease| lease <= now));
+                    prop_assert_eq!(claimed.len(), claimable.count().min(limit));
+                    for delivery in claimed {
+                        let head = &mut queues.get_mut(delivery.openid.as_str()).expect("known")[0];
+                        prop_assert_eq!(delivery.id, head.id);
+                        prop_assert!(head.due <= now && head.lease.is_none_or(|lease| lease <= now));
+                        head.attempts += 1;
+                        head.uncertain += u32::from(head.lease.is_some());
+                        head.lease = Some(now + 10);
+                        prop_assert_eq!(
+                            (delivery.attempts, delivery.uncertain),
+                            (head.attempts, head.uncertain)
+                        );
+                        held.push(delivery);
+                    }
+                }
+                Step::Settle { which, outcome } => {
+                    if held.is_empty() {
+                        continue;
+                    }
+                    let delivery = held.swap_remove(which % held.len());
+                    let due = now + 5;
+                    let outcome = match outcome {
+                        0 => Outcome::Sent,
+                        1 => Outcome::Failed {
+                            errcode: None,
+                            error: "no".into(),
+                        },
+                        2 => Outcome::Dropped(DropReason::Quota),
+                        3 => Outcome::Uncertain { error: "?".into() },
+                        _ => Outcome::Retry {
+                            due: at(due),
+                            uncertain: true,
+                            errcode: None,
+                            error: "!".into(),
+                        },
+                    };
+                    bench.settle(&delivery, outcome.clone()).await;
+                    let queue = queues.get_mut(delivery.openid.as_str()).expect("known");
+                    // A late outcome for a row that another attempt has settled is ignored.
+                    if let Some(place) = queue.iter().position(|waiting| waiting.id == delivery.id) {
+                        prop_assert_eq!(place, 0, "only a head was ever held");
+                        if let Outcome::Retry { .. } = outcome {
+                            queue[0].lease = None;
+                            queue[0].uncertain += 1;
+                            queue[0].due = due;
+                            queue
+                                .iter_mut()
+                                .for_each(|waiting| waiting.due = waiting.due.max(due));
+                        } else {
+                            queue.remove(0);
+                        }
+                    }
+                }
+                Step::Pass { seconds } => now += i64::from(seconds),
+                Step::Restart => {
+                    bench = bench.reopen().await;
+                    let leased = queues
+                        .values_mut()
+                        .flatten()
+                        .filter(|waiting| waiting.lease.is_some());
+                    let mut released = 0;
+                    for waiting in leased {
+                        waiting.lease = None;
+                        waiting.uncertain += 1;
+                        released += 1;
+                    }
+                    prop_assert_eq!(bench.store.release_leases().await.expect("released"), released);
+                    held.clear();
+                }
+            }
+            bench.turn_to(now);
+            let heads = queues.values().filter_map(|queue| queue.first());
+            let next = heads.map(|head| head.lease.unwrap_or(head.due)).min();
+            prop_assert_eq!(bench.store.next_due().await.expect("read"), next.map(at));
+            let queued: usize = queues.values().map(Vec::len).sum();
+            prop_assert_eq!(bench.store.queued().await.expect("read"), queued as u64);
+        }
+        Ok(())
+    }
+}

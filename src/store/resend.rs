@@ -1,0 +1,237 @@
+//! Putting dead, dropped or uncertain replies back in the queue. Also from a command beside the daemon, whose outbox
+//! then finds them when it next looks.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{Store, StoreError};
+use crate::message::MessageId;
+
+/// Ids in one statement; far below the 32,766 values that SQLite binds.
+const IDS: usize = 1000;
+
+impl Store {
+    /// Queues these replies again as if they were made at `now` (so that `max_age` begins anew); gives the ids that
+    /// were put back. Others are left alone: unknown, inbound, queued or sent.
+    pub async fn resend(&self, ids: &[MessageId], now: Timestamp) -> Result<Vec<MessageId>, StoreError> {
+        let ids: Arc<[MessageId]> = ids.into();
+        let queued = self
+            .write(move |conn| {
+                let ids = Arc::clone(&ids);
+                async move {
+                    let mut queued = Vec::new();
+                    for ids in ids.chunks(IDS) {
+                        let mut query = resend(now);
+                        query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
+                        let mut list = query.separated(", ");
+                        for id in ids {
+                            list.push_bind(id.as_i64());
+                        }
+                        query.push(")");
+                        queued.extend(run(query, conn).await?);
+                    }
+                    Ok(queued)
+                }
+                .boxed()
+            })
+            .await?;
+        self.outbox_bell().notify_one();
+        Ok(queued)
+    }
+
+    /// The same for every `failed` reply.
+    pub async fn resend_failed(&self, now: Timestamp) -> Result<Vec<MessageId>, StoreError> {
+        let queued = self
+            .write(move |conn| {
+                async move {
+                    let mut query = resend(now);
+                    query.push("status = 'failed'");
+                    run(query, conn).await
+                }
+                .boxed()
+            })
+            .await?;
+        self.outbox_bell().notify_one();
+        Ok(queued)
+    }
+}
+
+/// The reply's turn comes after the user's queued ones, and so does its due time.
+fn resend(now: Timestamp) -> QueryBuilder<Sqlite> {
+    let now = now.as_millisecond();
+    let mut query = QueryBuilder::new(
+        "update messages set status = 'queued', attempts = 0, uncertain = 0, errcode = null, error = null, \
+         settled = null, queued_at = ",
+    );
+    let turn = now.saturating_mul(1000);
+    query
+        .push_bind(turn)
+        .push(", turn = ")
+        .push_bind(turn)
+        .push(
+            ", due = coalesce((select max(q.due) from messages q where q.status = 'queued' and q.app = messages.app \
+             and q.openid = messages.openid and q.turn <= ",
+        )
+        .push_bind(turn)
+        .push(" and q.due > ")
+        .push_bind(now)
+        .push("), ")
+        .push_bind(now)
+        .push(") where direction = 'out' and ");
+    query
+}
+
+async fn run(
+    mut query: QueryBuilder<Sqlite>,
+    conn: &mut SqliteConnection,
+) -> Result<Vec<MessageId>, StoreError> {
+    query.push(" returning id, app, openid");
+    let rows: Vec<(i64, String, String)> = query.build_query_as().fetch_all(&mut *conn).await?;
+    let mut ids = Vec::with_capacity(rows.len());
+    for (id, app, openid) in rows {
+        // It takes from WeChat's count again. Where nothing is left, a person tries their luck.
+        sqlx::query(
+            "update contacts set ledger_left = ledger_left - 1 where app = $1 and openid = $2 and ledger_left > 0",
+        )
+        .bind(app)
+        .bind(openid)
+        .execute(&mut *conn)
+        .await?;
+        ids.push(MessageId::from_i64(id));
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{DropReason, Outcome};
+    use crate::store::Access;
+    use crate::store::testing::{Bench, at, retry, texts};
+
+    fn failed() -> Outcome {
+        Outcome::Failed {
+            errcode: Some(45047),
+            error: "out of response count limit".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_beside_the_daemon_puts_replies_back() {
+        let bench = Bench::new().await;
+        let ends = [
+            failed(),
+            Outcome::Dropped(DropReason::Quota),
+            Outcome::Uncertain { error: "?".into() },
+            Outcome::Sent,
+        ];
+        for n in 0..4 {
+            bench.receive(n, &format!("o{n}"), &["x"]).await;
+        }
+        let claimed = bench.claim(0).await;
+        for (delivery, end) in claimed.iter().zip(ends) {
+            bench.settle(delivery, end).await;
+        }
+        let waiting = bench.receive(9, "o9", &["y"]).await.id.reply(1);
+        let ids: Vec<MessageId> = claimed.iter().map(|delivery| delivery.id).collect();
+        let mut asked = ids.clone();
+        asked.extend([waiting, waiting.message(), ids[0].next().next(), ids[0]]);
+
+        let command = bench.open(Access::Command).await.expect("opens");
+        let queued = command.resend(&asked, at(1000)).await.expect("written");
+        assert_eq!(
+            queued,
+            ids[..3],
+            "not what was sent, is queued, came in or never was"
+        );
+        command.close().await;
+
+        let before = bench.entry(ids[0]).await;
+        assert_eq!(before.time, at(0), "the log's time stays");
+        assert_eq!((before.status.as_str(), before.attempts), ("queued", 0));
+        assert_eq!((before.errcode, before.error), (None, None));
+        assert_eq!(bench.claim(999).await.len(), 1, "only what was waiting");
+        let again = bench.claim(1000).await;
+        assert_eq!(again.len(), 3);
+        for delivery in again {
+            assert_eq!(
+                (delivery.planned, delivery.attempts, delivery.uncertain),
+                (at(1000), 1, 0)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn it_takes_from_the_quota_again() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        let left = async || {
+            let contact = bench.store.contact(&"shop".into(), &"oAlice".into()).await;
+            let ledger = contact.expect("read").0.ledger;
+            (ledger.left, ledger.waiting)
+        };
+        assert_eq!(left().await, (0, 1));
+        let claimed = bench.claim(0).await;
+        bench.settle(&claimed[0], failed()).await;
+        assert_eq!(left().await, (1, 0));
+        bench.store.resend_failed(at(5)).await.expect("written");
+        assert_eq!(left().await, (0, 1));
+        let claimed = bench.claim(5).await;
+        bench.settle(&claimed[0], Outcome::Sent).await;
+        assert_eq!(left().await, (0, 0));
+    }
+
+    #[tokio::test]
+    async fn every_failed_reply_can_be_put_back() {
+        let bench = Bench::new().await;
+        for n in 0..3 {
+            bench.receive(n, &format!("o{n}"), &["x"]).await;
+        }
+        let claimed = bench.claim(0).await;
+        bench.settle(&claimed[0], failed()).await;
+        bench
+            .settle(&claimed[1], Outcome::Dropped(DropReason::Quota))
+            .await;
+        bench.settle(&claimed[2], failed()).await;
+        let mut ids = [claimed[0].id, claimed[2].id];
+        ids.sort();
+        assert_eq!(bench.store.resend_failed(at(5)).await.expect("written"), ids);
+        assert_eq!(bench.store.resend_failed(at(5)).await.expect("written"), []);
+        assert_eq!(bench.store.resend(&[], at(5)).await.expect("written"), []);
+    }
+
+    #[tokio::test]
+    async fn it_goes_behind_what_the_user_waits_for() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["dead", "next"]).await;
+        let claimed = bench.claim(0).await;
+        bench.settle(&claimed[0], failed()).await;
+        let next = bench.claim(0).await;
+        bench.settle(&next[0], retry(60)).await;
+        bench.store.resend_failed(at(10)).await.expect("written");
+        assert_eq!(bench.claim(59).await, []);
+        let next = bench.claim(60).await;
+        assert_eq!(texts(&next), ["next"]);
+        bench.settle(&next[0], Outcome::Sent).await;
+        assert_eq!(texts(&bench.claim(60).await), ["dead"]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_set_back_does_not_put_it_before_one_in_flight() {
+        let bench = Bench::new().await;
+        bench.turn_to(100);
+        bench.receive(1, "oAlice", &["dead", "in flight"]).await;
+        let claimed = bench.claim(100).await;
+        bench.settle(&claimed[0], failed()).await;
+        let flying = bench.claim(100).await;
+        assert_eq!(texts(&flying), ["in flight"]);
+        bench.store.resend_failed(at(50)).await.expect("written");
+        assert_eq!(bench.claim(120).await, []);
+        bench.settle(&flying[0], Outcome::Sent).await;
+        assert_eq!(texts(&bench.claim(120).await), ["dead"]);
+    }
+}

@@ -1,0 +1,213 @@
+//! The rows that messages add and change, written in as few round trips to the driver's thread as it takes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqliteConnection};
+
+use super::batch::{MAX_ROWS, Rows, Script, size};
+use super::contact::{self, User};
+use super::row::to_json;
+use super::{Arrival, StoreError};
+use crate::message::{
+    Answer, AppName, Decision, DropReason, Inbound, MessageId, OpenId, Outbound, OutboundStatus, RuleName,
+    RuleSetVersion,
+};
+
+/// One row of `messages` to be written.
+pub(super) struct Row<'a> {
+    id: MessageId,
+    app: AppName,
+    openid: OpenId,
+    direction: &'static str,
+    time: i64,
+    msg_type: &'a str,
+    event: Option<&'a str>,
+    content: Option<Arc<str>>,
+    fields: String,
+    rule: Option<RuleName>,
+    rule_set: RuleSetVersion,
+    status: &'static str,
+    dedup_key: Option<&'a str>,
+    answer: Option<String>,
+    observed: Option<String>,
+    nonce: Option<i64>,
+    previous: Option<MessageId>,
+    place: Option<Place>,
+    typing: Option<bool>,
+    error: Option<&'static str>,
+}
+
+/// When a reply goes out, and after which others; see the columns of these names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) due: i64,
+    pub(super) queued_at: i64,
+    pub(super) turn: i64,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn inbound(
+        id: MessageId,
+        arrival: &'a Arrival,
+        decision: &Decision,
+        previous: Option<MessageId>,
+    ) -> Result<Self, StoreError> {
+        let inbound = &arrival.inbound;
+        let answer = (decision.answer != Answer::Success).then(|| to_json(&decision.answer));
+        let observed = (!decision.observed.is_empty()).then(|| to_json(&decision.observed));
+        Ok(Self {
+            id,
+            app: inbound.app.clone(),
+            openid: inbound.openid.clone(),
+            direction: "in",
+            time: inbound.received.as_millisecond(),
+            msg_type: &inbound.msg_type,
+            event: inbound.event.as_deref(),
+            content: inbound.content.as_deref().map(Arc::from),
+            fields: to_json(&inbound.fields)?,
+            rule: decision.rule.clone(),
+            rule_set: decision.rule_set.clone(),
+            status: decision.status.as_str(),
+            dedup_key: Some(&inbound.dedup_key),
+            answer: answer.transpose()?,
+            observed: observed.transpose()?,
+            nonce: arrival.nonce,
+            previous,
+            place: None,
+            typing: None,
+            error: None,
+        })
+    }
+
+    pub(super) fn outbound(
+        id: MessageId,
+        inbound: &Inbound,
+        decision: &Decision,
+        outbound: &Outbound,
+        now: Timestamp,
+        place: Place,
+    ) -> Result<Self, StoreError> {
+        let status = match outbound.dropped {
+            Some(_) => OutboundStatus::Dropped,
+            None => OutboundStatus::Queued,
+        };
+        Ok(Self {
+            id,
+            app: inbound.app.clone(),
+            openid: inbound.openid.clone(),
+            direction: "out",
+            time: now.as_millisecond(),
+            msg_type: outbound.reply.msg_type(),
+            event: None,
+            content: Some(outbound.reply.summary().into()),
+            fields: to_json(&outbound.reply)?,
+            rule: Some(outbound.rule.clone()),
+            rule_set: decision.rule_set.clone(),
+            status: status.as_str(),
+            dedup_key: None,
+            answer: None,
+            observed: None,
+            nonce: None,
+            previous: None,
+            place: Some(place),
+            typing: Some(outbound.typing),
+            error: outbound.dropped.map(DropReason::explanation),
+        })
+    }
+
+    /// Whose it is, and its status.
+    pub(super) fn label(&self) -> (AppName, &'static str) {
+        (self.app.clone(), self.status)
+    }
+
+    fn bind(self, query: Query) -> Query {
+        let shared = Arc::<str>::from; // bound without another copy
+        query
+            .bind(self.id.as_i64())
+            .bind(Arc::<str>::from(&self.app))
+            .bind(Arc::<str>::from(&self.openid))
+            .bind(shared(self.direction))
+            .bind(self.time)
+            .bind(shared(self.msg_type))
+            .bind(self.event.map(shared))
+            .bind(self.content)
+            .bind(self.fields)
+            .bind(self.rule.as_ref().map(Arc::<str>::from))
+            .bind(Arc::<str>::from(&self.rule_set))
+            .bind(shared(self.status))
+            .bind(self.dedup_key.map(shared))
+            .bind(self.answer)
+            .bind(self.observed)
+            .bind(self.nonce)
+            .bind(self.previous.map(MessageId::as_i64))
+            .bind(self.place.map(|place| place.due))
+            .bind(self.place.map(|place| place.queued_at))
+            .bind(self.place.map(|place| place.turn))
+            .bind(self.typing)
+            .bind(self.error)
+    }
+}
+
+pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+/// How many values [`Row::bind`] binds.
+const ROW_VALUES: usize = 22;
+
+/// Statements have a power of two of rows; those that are too many have no key, and are left out.
+const fn insert() -> Rows {
+    Rows::new(
+        "insert into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, rule_set, \
+         status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error) \
+         select * from (values",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ") where column1 is not null",
+    )
+}
+
+/// Writes rows and users (each of them once), and ends the transaction if so told. A group of usual size takes one
+/// round trip.
+pub(super) async fn write(
+    conn: &mut SqliteConnection,
+    rows: Vec<Row<'_>>,
+    users: &[(&AppName, &OpenId, &User)],
+    commit: bool,
+) -> Result<(), StoreError> {
+    static WRITE: Script = Script::new(insert(), contact::upsert(), "");
+    static WRITE_AND_COMMIT: Script = Script::new(insert(), contact::upsert(), "commit");
+    let trips = rows.len().max(users.len()).div_ceil(MAX_ROWS);
+    let (mut rows, mut users) = (rows.into_iter(), users.chunks(MAX_ROWS));
+    for trip in 1..=trips {
+        let rows = rows.by_ref().take(MAX_ROWS);
+        let users = users.next().unwrap_or_default();
+        let sizes = (size(rows.len()), size(users.len()));
+        let script = if commit && trip == trips {
+            &WRITE_AND_COMMIT
+        } else {
+            &WRITE
+        };
+        let mut query = sqlx::query(script.text(sizes.0, sizes.1));
+        let empty = (sizes.0 - rows.len()) * ROW_VALUES;
+        for row in rows {
+            query = row.bind(query);
+        }
+        query = nulls(query, empty);
+        let empty = (sizes.1 - users.len()) * contact::USER_VALUES;
+        for (app, openid, user) in users {
+            query = user.bind(app, openid, query)?;
+        }
+        nulls(query, empty).execute(&mut *conn).await?;
+    }
+    if commit && trips == 0 {
+        sqlx::query("commit").execute(conn).await?;
+    }
+    Ok(())
+}
+
+fn nulls(mut query: Query, count: usize) -> Query {
+    for _ in 0..count {
+        query = query.bind(None::<i64>);
+    }
+    query
+}
