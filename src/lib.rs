@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
+pub mod intake;
 pub mod message;
 pub mod metrics;
 pub mod rules;
