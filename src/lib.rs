@@ -8,4 +8,5 @@ pub mod message;
 pub mod metrics;
 pub mod rules;
 pub mod store;
+pub mod token;
 pub mod wechat;
