@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod intake;
 pub mod message;
 pub mod metrics;
+pub mod outbox;
 pub mod rules;
 pub mod store;
 pub mod token;

@@ -1,0 +1,347 @@
+//! The loop: settle what has landed, claim what is due, launch it, sleep until there is more.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::Courier;
+use super::pace::Pace;
+use super::trouble::Trouble;
+use super::verdict::{Verdict, before, verdict};
+use super::{OutboxConfig, Sender};
+use crate::clock::{SharedClock, left};
+use crate::message::{AppName, Delivery, MessageId, Outcome, Settlement};
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError};
+
+/// How long a claimed reply is ours. An attempt is one or two calls of ten seconds at most, five in the worst case.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// An attempt is cut off this long before its lease ends, so that nobody else sends the reply meanwhile.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// How often to look though no bell has rung: another process may have put replies back in the queue.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The longest pause between two tries while the database is in trouble.
+const DATABASE_PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) struct Runner {
+    store: Store,
+    couriers: HashMap<AppName, Arc<Courier>>,
+    config: Arc<OutboxConfig>,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+    /// Attempts under way.
+    flights: JoinSet<Settlement>,
+    /// Which reply each attempt carries.
+    aboard: HashMap<Id, MessageId>,
+    /// What came of attempts and is not written yet.
+    landed: Vec<Settlement>,
+    /// Calls that show "typing…".
+    typing: JoinSet<()>,
+    pace: Pace,
+    /// When the queue was last counted.
+    counted: Option<Instant>,
+}
+
+impl Runner {
+    pub(super) fn new(
+        store: Store,
+        senders: Vec<Sender>,
+        config: OutboxConfig,
+        clock: SharedClock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let root = Arc::from(config.media_root.as_path());
+        let couriers = senders
+            .into_iter()
+            .map(|sender| {
+                let app = sender.app.clone();
+                let courier = Courier::new(
+                    sender,
+                    store.clone(),
+                    clock.clone(),
+                    Arc::clone(&root),
+                    Arc::clone(&metrics),
+                );
+                (app, Arc::new(courier))
+            })
+            .collect();
+        Self {
+            store,
+            couriers,
+            pace: Pace::new(config.gap),
+            config: Arc::new(config),
+            clock,
+            metrics,
+            flights: JoinSet::new(),
+            aboard: HashMap::new(),
+            landed: Vec::new(),
+            typing: JoinSet::new(),
+            counted: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let bell = self.store.outbox_bell();
+        let mut released = false;
+        let mut failures = 0;
+        loop {
+            let stopping = stop.is_cancelled();
+            if stopping && self.flights.is_empty() && self.landed.is_empty() {
+                return;
+            }
+            // Listen before looking, or a bell that rings between the two is missed.
+            let mut rung = pin!(bell.notified());
+            rung.as_mut().enable();
+            let looked = match released {
+                true => self.look(stopping).await,
+                false => self.release().await,
+            };
+            match looked {
+                Ok(pause) => {
+                    released = true;
+                    if failures > 0 {
+                        failures = 0;
+                        tracing::info!("the outbox can use the database again");
+                    }
+                    tokio::select! {
+                        biased; // the bell first, so that it is never overheard
+                        () = rung, if !stopping => {}
+                        () = stop.cancelled(), if !stopping => {}
+                        Some(done) = self.flights.join_next_with_id() => self.land(done),
+                        () = sleep(pause) => {}
+                    }
+                }
+                Err(StoreError::Closed) => {
+                    if !stopping {
+                        tracing::error!("the outbox stops: the database was closed");
+                    }
+                    return;
+                }
+                Err(error) => {
+                    if failures == 0 {
+                        tracing::error!(%error, "the outbox can't use the database; it keeps trying");
+                    }
+                    failures += 1;
+                    let pause = Duration::from_millis(50).saturating_mul(1 << failures.min(7));
+                    tokio::select! {
+                        () = sleep(pause.min(DATABASE_PAUSE)) => {}
+                        () = stop.cancelled(), if !stopping => {}
+                    }
+                }
+            }
+            while let Some(done) = self.flights.try_join_next_with_id() {
+                self.land(done);
+            }
+        }
+    }
+
+    /// Ends the leases of whoever was here before.
+    async fn release(&self) -> Result<Duration, StoreError> {
+        let leases = self.store.release_leases().await?;
+        if leases > 0 {
+            tracing::warn!(
+                replies = leases,
+                "replies were being sent when wxreply ended; nobody knows whether WeChat has them"
+            );
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// Settles, claims and launches; gives the time until it is worth looking again if nothing happens.
+    async fn look(&mut self, stopping: bool) -> Result<Duration, StoreError> {
+        let room = match stopping {
+            true => 0,
+            false => self.config.concurrency.saturating_sub(self.flights.len()),
+        };
+        // Counted from before the claim: an attempt must end before its lease does.
+        let deadline = Instant::now() + LEASE.saturating_sub(SPARE);
+        // Handed in together, they share one commit.
+        let (settled, claimed) = tokio::join!(biased; self.settle(), self.claim(room));
+        let claimed = claimed?;
+        let count = claimed.len();
+        for delivery in claimed {
+            self.launch(delivery, deadline);
+        }
+        settled?;
+        self.landed.clear();
+        if stopping {
+            return Ok(POLL);
+        }
+        self.show_typing().await?;
+        self.count().await?;
+        if count == room {
+            // There may be more, but not before an attempt has landed.
+            return Ok(POLL);
+        }
+        let next = self.store.next_due().await?;
+        Ok(next.map_or(POLL, |due| left(self.clock.now(), due).min(POLL)))
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.store.settle(self.landed.clone(), self.config.gap).await
+    }
+
+    async fn claim(&self, room: usize) -> Result<Vec<Delivery>, StoreError> {
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        self.store.claim(self.clock.now(), room, LEASE).await
+    }
+
+    fn launch(&mut self, delivery: Delivery, deadline: Instant) {
+        if self.aboard.values().any(|id| *id == delivery.id) {
+            // The clock was set forward, past the end of the lease. The attempt goes on and will be settled.
+            tracing::warn!(app = %delivery.app, openid = %delivery.openid, id = %delivery.id, "claimed while still in flight");
+            return;
+        }
+        let id = delivery.id;
+        let turn = self.pace.turn(&delivery.app, &delivery.openid, Instant::now());
+        let courier = self.couriers.get(&delivery.app).cloned();
+        let flight = self.flights.spawn(fly(
+            courier,
+            delivery,
+            turn,
+            deadline,
+            Arc::clone(&self.config),
+            self.clock.clone(),
+            Arc::clone(&self.metrics),
+        ));
+        self.aboard.insert(flight.id(), id);
+    }
+
+    fn land(&mut self, done: Result<(Id, Settlement), JoinError>) {
+        match done {
+            Ok((flight, settlement)) => {
+                self.aboard.remove(&flight);
+                self.pace
+                    .wrote(&settlement.app, &settlement.openid, Instant::now());
+                self.landed.push(settlement);
+            }
+            Err(error) => {
+                // Its lease ends by itself, and then the attempt counts as uncertain.
+                let id = self.aboard.remove(&error.id());
+                tracing::error!(id = id.map(tracing::field::display), %error, "an attempt broke off");
+            }
+        }
+    }
+
+    /// Shows "typing…" where replies that wait wish for it.
+    async fn show_typing(&mut self) -> Result<(), StoreError> {
+        while self.typing.try_join_next().is_some() {}
+        let room = self.config.concurrency.saturating_sub(self.typing.len());
+        if room == 0 {
+            return Ok(());
+        }
+        let users = self.store.take_typing(self.clock.now(), room).await?;
+        for (app, openid) in users {
+            if let Some(courier) = self.couriers.get(&app).cloned() {
+                self.typing.spawn(async move { courier.typing(&openid).await });
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the queue's figure, no more often than it is worth.
+    async fn count(&mut self) -> Result<(), StoreError> {
+        if self.counted.is_none_or(|at| at.elapsed() >= POLL) {
+            let queued = self.store.queued().await?;
+            self.metrics
+                .outbox_queued
+                .set(i64::try_from(queued).unwrap_or(i64::MAX));
+            self.counted = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
+
+/// One attempt from its claim to its settlement.
+async fn fly(
+    courier: Option<Arc<Courier>>,
+    delivery: Delivery,
+    turn: Option<Instant>,
+    deadline: Instant,
+    config: Arc<OutboxConfig>,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+) -> Settlement {
+    if let Some(turn) = turn {
+        sleep_until(turn.min(deadline)).await;
+    }
+    let verdict = match before(&delivery, clock.now(), &config) {
+        Some(outcome) => Verdict {
+            outcome,
+            quota_spent: false,
+        },
+        None => {
+            let attempt = match &courier {
+                Some(courier) => courier.attempt(&delivery, deadline).await,
+                None => Err(Trouble::lasting(format!(
+                    "the config has no app `{}` any more",
+                    delivery.app
+                ))),
+            };
+            verdict(attempt, &delivery, clock.now(), &config, rand::random())
+        }
+    };
+    tell(&delivery, &verdict.outcome, &metrics);
+    settlement(delivery, verdict, clock.now())
+}
+
+fn settlement(delivery: Delivery, verdict: Verdict, at: Timestamp) -> Settlement {
+    Settlement {
+        id: delivery.id,
+        app: delivery.app,
+        openid: delivery.openid,
+        outcome: verdict.outcome,
+        at,
+        quota_spent: verdict.quota_spent,
+    }
+}
+
+/// The log line and the figure of one outcome.
+fn tell(delivery: &Delivery, outcome: &Outcome, metrics: &Metrics) {
+    let Delivery {
+        app,
+        openid,
+        id,
+        attempts: attempt,
+        ..
+    } = delivery;
+    let word = match outcome {
+        Outcome::Sent => {
+            tracing::debug!(%app, %openid, %id, attempt, "reply sent");
+            "sent"
+        }
+        Outcome::Retry {
+            due,
+            uncertain,
+            errcode,
+            error,
+        } => {
+            tracing::info!(%app, %openid, %id, attempt, errcode, error, uncertain, %due, "reply not sent yet; it will be tried again");
+            "retry"
+        }
+        Outcome::Failed { errcode, error } => {
+            tracing::warn!(%app, %openid, %id, attempt, errcode, error, "reply failed");
+            "failed"
+        }
+        Outcome::Dropped(reason) => {
+            tracing::info!(%app, %openid, %id, attempt, reason = reason.explanation(), "reply dropped");
+            "dropped"
+        }
+        Outcome::Uncertain { error } => {
+            tracing::warn!(%app, %openid, %id, attempt, error, "reply uncertain: a person must decide");
+            "uncertain"
+        }
+    };
+    metrics.delivery(app.as_str(), word);
+}
