@@ -7,6 +7,7 @@ pub mod intake;
 pub mod message;
 pub mod metrics;
 pub mod outbox;
+pub mod receiver;
 pub mod rules;
 pub mod store;
 pub mod token;
