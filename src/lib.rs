@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod receiver;
 pub mod rules;
+pub mod simulator;
 pub mod store;
 pub mod token;
 pub mod wechat;
