@@ -1,0 +1,249 @@
+//! Starting: from the settings to rooms that are wired to each other, in the order in which they need each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::admin::{self, Admin};
+use super::reload::{Reloader, RulesSource};
+use super::{Daemon, STOP_PUSHES, StartError, http, rules_dir, supervise};
+use crate::clock::SharedClock;
+use crate::config::{self, AccessTokenSource, Config};
+use crate::intake::{Intake, QuotaPolicy};
+use crate::metrics::Metrics;
+use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
+use crate::receiver::{self, Receiver};
+use crate::store::{Access, Store, StoreError};
+use crate::token::{TokenKeeper, TokenSource};
+use crate::wechat::api::{Api, ApiConfig};
+use crate::wechat::{AesKey, Credentials};
+
+/// Connections to the admin listener at once: a few scrapers and probes, whatever they do to it.
+const ADMIN_CONNECTIONS: usize = 64;
+
+impl Daemon {
+    /// Starts everything; when it returns, both listeners accept. Rules with an error keep it from starting: whoever
+    /// starts it looks on, while a reload of broken rules happens behind everybody's back.
+    pub async fn start(config: Config, clock: SharedClock) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new());
+        let credentials = config
+            .apps
+            .iter()
+            .map(credentials)
+            .collect::<Result<Vec<_>, _>>()?;
+        let apis = config
+            .apps
+            .iter()
+            .map(|app| api(app, &config))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (listener, addr) = bind("listen", config.listen).await?;
+        let (admin_listener, admin_addr) = bind("[admin] listen", config.admin.listen).await?;
+        let rules = Reloader::start(RulesSource::of(&config), clock.clone(), metrics.clone())
+            .await
+            .map_err(|findings| broken_rules(&config, &findings))?;
+        let rules = Arc::new(rules);
+
+        let store = Store::open(&config.database, Access::Daemon, clock.clone(), metrics.clone())
+            .await
+            .map_err(|error| {
+                let path = config.path.display();
+                StartError(format!(
+                    "{error}\nIts path is `database` in {path}; wxreply must be able to write to it, and to the folder \
+                     that it lies in"
+                ))
+            })?;
+        let intake = Intake::new(store.clone(), rules.live(), policies(&config));
+        let names = config.apps.iter().map(|app| app.name.clone());
+        let receiver = Receiver::new(
+            names.clone().zip(credentials).collect(),
+            &config.push,
+            intake,
+            clock.clone(),
+            metrics.clone(),
+        );
+        let recent = store
+            .recent_nonces(receiver.nonces_since())
+            .await
+            .map_err(database)?;
+        receiver.restore_nonces(recent);
+        let receiver = Arc::new(receiver);
+
+        let rooms = CancellationToken::new();
+        let mut others = Vec::new();
+        let mut senders = Vec::new();
+        for (app, api) in config.apps.iter().zip(apis) {
+            let token = TokenKeeper::new(
+                app.name.clone(),
+                api.clone(),
+                token_source(&app.access_token),
+                store.clone(),
+                clock.clone(),
+                metrics.clone(),
+            );
+            senders.push(Sender {
+                app: app.name.clone(),
+                api,
+                token: token.clone(),
+            });
+            let stop = rooms.clone();
+            let keep_fresh = move || token.clone().keep_fresh(stop.clone());
+            others.push(tokio::spawn(supervise::keep_running(
+                "token",
+                rooms.clone(),
+                keep_fresh,
+            )));
+        }
+        let watch = {
+            let (rules, stop) = (rules.clone(), rooms.clone());
+            move || rules.clone().watch(stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "reload",
+            rooms.clone(),
+            watch,
+        )));
+        let deliver = {
+            let (store, clock, metrics, stop) = (store.clone(), clock, metrics.clone(), rooms.clone());
+            let config = outbox_config(&config);
+            move || {
+                let (senders, config) = (senders.clone(), config.clone());
+                outbox::run(
+                    store.clone(),
+                    senders,
+                    config,
+                    clock.clone(),
+                    metrics.clone(),
+                    stop.clone(),
+                )
+            }
+        };
+        let outbox = tokio::spawn(supervise::keep_running("outbox", rooms.clone(), deliver));
+
+        let doors = CancellationToken::new();
+        let admin = Admin {
+            store: store.clone(),
+            rules: rules.clone(),
+            receiver: receiver.clone(),
+            metrics: metrics.clone(),
+            apps: names.collect(),
+        };
+        let public = http::serve(
+            listener,
+            receiver::routes(receiver),
+            config.push.max_connections,
+            doors.clone(),
+            STOP_PUSHES,
+        );
+        let private = http::serve(
+            admin_listener,
+            admin::routes(Arc::new(admin)),
+            ADMIN_CONNECTIONS,
+            doors.clone(),
+            STOP_PUSHES,
+        );
+        let listeners = vec![tokio::spawn(public), tokio::spawn(private)];
+        info!(%addr, admin = %admin_addr, apps = config.apps.len(), rules = %config.rules.display(), "ready");
+        Ok(Self {
+            addr,
+            admin_addr,
+            metrics,
+            rules,
+            store,
+            doors: doors.drop_guard(),
+            listeners,
+            rooms: rooms.drop_guard(),
+            outbox,
+            others,
+        })
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let error = |error: std::io::Error| {
+        let advice = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; is wxreply, or another program, running there already?",
+            std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: take a higher one",
+            _ => "",
+        };
+        StartError(format!(
+            "can't listen at {address} (`{key}` in the config): {error}{advice}"
+        ))
+    };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let bound = listener.local_addr().map_err(error)?;
+    Ok((listener, bound))
+}
+
+fn broken_rules(config: &Config, findings: &[String]) -> StartError {
+    StartError(format!(
+        "the rules in {} can't be used, so the daemon does not start\n\n{}",
+        config.rules.display(),
+        findings.join("\n\n")
+    ))
+}
+
+fn database(error: StoreError) -> StartError {
+    StartError(format!("the database failed: {error}"))
+}
+
+fn credentials(app: &config::App) -> Result<Credentials, StartError> {
+    let key = app.encoding_aes_key.as_ref();
+    let aes_key = key
+        .map(|key| AesKey::decode(key.expose_secret()))
+        .transpose()
+        .map_err(|error| StartError(format!("app {}: `encoding_aes_key` {error}", app.name)))?;
+    Ok(Credentials {
+        app_id: app.app_id.clone(),
+        token: app.token.clone(),
+        aes_key,
+        mode: app.mode,
+    })
+}
+
+fn api(app: &config::App, config: &Config) -> Result<Api, StartError> {
+    let api = ApiConfig {
+        app_id: app.app_id.clone(),
+        app_secret: app.app_secret.clone(),
+        bases: app.api_base.clone(),
+        timeout: config.outbox.timeout,
+    };
+    Api::new(api).map_err(|error| StartError(format!("app {}: {error}", app.name)))
+}
+
+fn policies(config: &Config) -> Vec<(crate::message::AppName, QuotaPolicy)> {
+    let policy = |app: &config::App| QuotaPolicy {
+        kind: app.kind,
+        reserve: config.outbox.reserve,
+    };
+    config
+        .apps
+        .iter()
+        .map(|app| (app.name.clone(), policy(app)))
+        .collect()
+}
+
+fn token_source(source: &AccessTokenSource) -> TokenSource {
+    match source {
+        AccessTokenSource::Stable => TokenSource::Stable,
+        AccessTokenSource::Classic => TokenSource::Classic,
+        AccessTokenSource::Url(url) => TokenSource::Url(url.clone()),
+    }
+}
+
+fn outbox_config(config: &Config) -> OutboxConfig {
+    OutboxConfig {
+        max_age: config.outbox.max_age,
+        on_uncertain: if config.outbox.hold_uncertain {
+            OnUncertain::Hold
+        } else {
+            OnUncertain::Resend
+        },
+        concurrency: config.outbox.concurrency,
+        gap: config.outbox.gap,
+        media_root: rules_dir::media_root(&config.rules).to_owned(),
+    }
+}
