@@ -1,8 +1,12 @@
 //! Findings about files that a person wrote: what is wrong, where, why it matters, what to write instead.
 
+mod code;
 mod render;
+mod sarif;
 
+pub use code::{Code, Language, link, page, section};
 pub use render::{render, render_json};
+pub use sarif::sarif;
 
 use std::ops::Range;
 use std::path::PathBuf;

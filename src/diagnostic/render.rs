@@ -5,7 +5,7 @@ use annotate_snippets::{
 };
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Place, Severity, Source, Span};
+use super::{Diagnostic, Place, Severity, Source, Span, link};
 
 /// The finding as a person reads it: header, file, line and column, the source line with a caret, help.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn render(diagnostic: &Diagnostic, color: bool) -> String {
 
 /// One snippet a file: the place itself first, what explains it beside it or below it.
 fn snippets(diagnostic: &Diagnostic) -> Vec<Snippet<'_, Annotation<'_>>> {
-    let mut files: Vec<(&Source, Vec<Annotation<'_>>)> = Vec::new();
+    let mut files: Vec<(&Source, Vec<(AnnotationKind, &Place)>)> = Vec::new();
     let places = diagnostic
         .place
         .iter()
@@ -43,51 +43,82 @@ fn snippets(diagnostic: &Diagnostic) -> Vec<Snippet<'_, Annotation<'_>>> {
                 .map(|place| (AnnotationKind::Context, place)),
         );
     for (kind, place) in places {
-        let annotation = kind
-            .span(within(place))
-            .label(normalize_untrusted_str(&place.label));
-        match files.iter_mut().find(|(source, _)| *source == &place.source) {
-            Some((_, annotations)) => annotations.push(annotation),
-            None => files.push((&place.source, vec![annotation])),
+        // Two files of one path are one file: comparing their whole texts would take long.
+        match files
+            .iter_mut()
+            .find(|(source, _)| source.path == place.source.path)
+        {
+            Some((_, places)) => places.push((kind, place)),
+            None => files.push((&place.source, vec![(kind, place)])),
         }
     }
     files
         .into_iter()
-        .map(|(source, annotations)| {
-            Snippet::source(&*source.text)
-                .path(source.path.to_string_lossy())
-                .annotations(annotations)
-        })
+        .map(|(source, places)| snippet(source, places))
         .collect()
 }
 
-/// The finding as one JSON object: `code`, `severity`, `message`, `file`, `line`, `column`, `end_line`, `end_column`
-/// (1-based, columns in characters), `help`.
+/// Only the lines that are shown are handed over: the renderer looks at each line that it is given, and a file may have
+/// a hundred thousand.
+fn snippet<'a>(source: &'a Source, places: Vec<(AnnotationKind, &'a Place)>) -> Snippet<'a, Annotation<'a>> {
+    let text = &*source.text;
+    let spans = || places.iter().map(|(_, place)| within(place));
+    let (first, last) = (
+        spans().map(|span| span.start).min().unwrap_or(0),
+        spans().map(|span| span.end).max().unwrap_or(0),
+    );
+    let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[last..]
+        .find('\n')
+        .map_or(text.len(), |newline| last + newline + 1);
+    let annotations = places.iter().map(|(kind, place)| {
+        let span = within(place);
+        kind.span(span.start - start..span.end - start)
+            .label(normalize_untrusted_str(&place.label))
+    });
+    Snippet::source(&text[start..end])
+        .line_start(text[..start].matches('\n').count() + 1)
+        .path(source.path.to_string_lossy())
+        .annotations(annotations)
+}
+
+/// The finding as one JSON object: `code`, `severity`, `message`, its place (`file`, `line`, `column`, `end_line`,
+/// `end_column`: 1-based, columns in characters; `label`, what is said there), `related` (such places), `help`, and
+/// `docs`, where the code's page stands in the repository.
 #[must_use]
 pub fn render_json(diagnostic: &Diagnostic) -> Value {
-    let mut object = json!({
-        "code": diagnostic.code,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-    });
-    if let Some(place) = &diagnostic.place {
-        let span = within(place);
-        let (line, column) = place.source.line_column(span.start);
-        let (end_line, end_column) = place.source.line_column(span.end);
-        object["file"] = json!(place.source.path.to_string_lossy());
-        object["line"] = json!(line);
-        object["column"] = json!(column);
-        object["end_line"] = json!(end_line);
-        object["end_column"] = json!(end_column);
+    let mut object = diagnostic.place.as_ref().map_or_else(|| json!({}), json_place);
+    object["code"] = json!(diagnostic.code);
+    object["severity"] = json!(diagnostic.severity);
+    object["message"] = json!(diagnostic.message);
+    if !diagnostic.related.is_empty() {
+        object["related"] = diagnostic.related.iter().map(json_place).collect();
     }
     if let Some(help) = &diagnostic.help {
         object["help"] = json!(help);
     }
+    if let Some(link) = link(diagnostic.code) {
+        object["docs"] = json!(link);
+    }
     object
 }
 
+fn json_place(place: &Place) -> Value {
+    let span = within(place);
+    let (line, column) = place.source.line_column(span.start);
+    let (end_line, end_column) = place.source.line_column(span.end);
+    json!({
+        "file": place.source.path.to_string_lossy(),
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+        "label": place.label,
+    })
+}
+
 /// The span, moved to where the text can be cut: a finding must be shown even if its span is off.
-fn within(place: &Place) -> Span {
+pub(super) fn within(place: &Place) -> Span {
     let text = &*place.source.text;
     let start = text.floor_char_boundary(place.span.start);
     start..text.ceil_char_boundary(place.span.end.max(start))
@@ -157,7 +188,7 @@ mod tests {
          |
          = help: write one
         ");
-        insta::assert_snapshot!(render_json(&finding), @r#"{"code":"E001","help":"write one","message":"no rules at all","severity":"error"}"#);
+        insta::assert_snapshot!(render_json(&finding), @r#"{"code":"E001","docs":"docs/findings.md#e001-the-file-is-no-toml","help":"write one","message":"no rules at all","severity":"error"}"#);
     }
 
     #[test]
@@ -170,7 +201,7 @@ mod tests {
         let source = shop();
         let finding =
             Diagnostic::error("E012", "no list").at(&source, span(&source, "\"@hours\""), "no such list");
-        insta::assert_snapshot!(render_json(&finding), @r#"{"code":"E012","column":26,"end_column":34,"end_line":3,"file":"rules/shop.toml","line":3,"message":"no list","severity":"error"}"#);
+        insta::assert_snapshot!(render_json(&finding), @r#"{"code":"E012","column":26,"docs":"docs/findings.md#e012-hours-days-or-dates-that-cant-be-read","end_column":34,"end_line":3,"file":"rules/shop.toml","label":"no such list","line":3,"message":"no list","severity":"error"}"#);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::set::{Candidates, RuleSet};
 use super::template::Sources;
 use crate::message::{
     Answer, Contact, Cooldowns, Decision, DialogState, Facts, Inbound, InboundStatus, MessageId, Planned,
+    Reply, Webhook,
 };
 
 /// What became of a rule whose conditions held.
@@ -186,11 +187,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Plans the rule's replies; whether there is one.
+    /// Plans the rule's replies, or the question to its webhook; whether there is one.
     fn say(&mut self, rule: &'a Rule) -> bool {
         let drafts = &rule.then.replies;
         let drafts = match drafts.len() {
-            0 => return false,
+            0 if rule.then.webhook.is_none() => return false,
+            0 => &[],
             n if rule.then.random => {
                 let one = pick(self.moment.inbound.id, &rule.name, n);
                 &drafts[one..=one]
@@ -214,19 +216,28 @@ impl<'a> Walk<'a> {
             .map_or(Duration::ZERO, |last| last.delay);
         let delay = rule.then.delay.max(held_up);
         let mut said = false;
-        for draft in drafts {
+        let own = drafts.iter().filter_map(|draft| draft.fill(&pen)).collect();
+        let replies = match &rule.then.webhook {
+            None => own,
+            Some(webhook) => vec![Reply::Webhook(Box::new(Webhook {
+                url: webhook.url.clone(),
+                rule: rule.name.clone(),
+                captures: pen.captures(),
+                state: self.moment.contact.state.as_ref().map(|state| state.name.clone()),
+                fallback: own,
+            }))],
+        };
+        for reply in replies {
             if self.decision.replies.len() == MessageId::MAX_REPLIES {
                 break;
             }
-            if let Some(reply) = draft.fill(&pen) {
-                self.decision.replies.push(Planned {
-                    rule: rule.name.clone(),
-                    reply,
-                    delay,
-                    typing: rule.then.typing && !said,
-                });
-                said = true;
-            }
+            self.decision.replies.push(Planned {
+                rule: rule.name.clone(),
+                reply,
+                delay,
+                typing: rule.then.typing && !said,
+            });
+            said = true;
         }
         said
     }

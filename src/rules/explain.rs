@@ -1,12 +1,14 @@
 //! Why: every rule in the order tried, and what held or did not.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::condition::Moment;
 use super::decide::{Fate, known_before};
+use super::nearest::{self, NearMiss, Reached};
 use super::rule::Rule;
 use super::{RuleSet, normal_form};
 use crate::message::{Decision, Facts, Inbound, InboundStatus, RuleName};
@@ -18,6 +20,8 @@ pub struct Explanation {
     pub normal_form: Option<String>,
     /// Every rule of the app in the order tried.
     pub rules: Vec<RuleTrace>,
+    /// The rules that nearly matched, the likeliest first.
+    pub nearest: Vec<NearMiss>,
     /// The decision.
     pub decision: Decision,
 }
@@ -33,12 +37,52 @@ pub struct RuleTrace {
     pub line: usize,
     /// Its priority.
     pub priority: i64,
-    /// Whether all its conditions held. It took part in the decision unless `note` says otherwise.
+    /// Whether it was asked: the user is not muted, and no rule above it had decided.
+    pub asked: bool,
+    /// Whether all its conditions held, asked or not. It took part in the decision unless `note` says otherwise.
     pub matched: bool,
-    /// One line for each condition: whether it held, and why, in words.
-    pub conditions: Vec<(bool, String)>,
+    /// Its conditions, in the order in which they are looked at. When the kind of push is not one that the rule is asked
+    /// about, that is all there is.
+    pub conditions: Vec<ConditionTrace>,
     /// What became of it, when it matched but did not answer (observed, cooldown, muted), or why it was not reached.
     pub note: Option<String>,
+}
+
+/// What one condition made of the message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConditionTrace {
+    /// Its key in `when`; `kind` stands for `msg_type` and `event` together.
+    pub key: String,
+    /// Whether it held.
+    pub held: bool,
+    /// What it asks for and what it found, in words.
+    pub why: String,
+}
+
+impl ConditionTrace {
+    /// `told` as conditions tell it: `key: why`.
+    fn new((held, told): (bool, String)) -> Self {
+        let (key, why) = told.split_once(": ").unwrap_or((told.as_str(), ""));
+        Self {
+            key: key.to_owned(),
+            held,
+            why: why.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for ConditionTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.why)
+    }
+}
+
+impl RuleTrace {
+    /// The first condition that did not hold.
+    #[must_use]
+    pub fn first_failed(&self) -> Option<&ConditionTrace> {
+        self.conditions.iter().find(|condition| !condition.held)
+    }
 }
 
 impl RuleSet {
@@ -55,7 +99,9 @@ impl RuleSet {
             .muted_until
             .filter(|_| decision.status == InboundStatus::Muted);
         let mut decided: Option<&RuleName> = None;
-        let mut rules = Vec::new();
+        let mut understood = false;
+        let mut rules: Vec<RuleTrace> = Vec::new();
+        let mut reached = Vec::new();
         for (id, rule) in (0..)
             .zip(&self.rules)
             .filter(|(_, rule)| rule.serves(&inbound.app))
@@ -71,29 +117,46 @@ impl RuleSet {
                 (None, None, Some(fate)) => self.note(rule, *fate),
                 (None, None, None) => None,
             };
-            if matches!(fate, Some(Fate::Acted | Fate::Silent(_))) && !rule.then.goes_on {
-                decided = Some(&rule.name);
+            let matched = conditions.iter().all(|condition| condition.held);
+            let asked = muted.is_none() && decided.is_none();
+            if asked && !matched {
+                reached.push(Reached {
+                    rule,
+                    trace: rules.len(),
+                });
+            }
+            if matches!(fate, Some(Fate::Acted | Fate::Silent(_))) {
+                understood |= !rule.when.takes_anything;
+                if !rule.then.goes_on {
+                    decided = Some(&rule.name);
+                }
             }
             rules.push(RuleTrace {
                 rule: rule.name.clone(),
                 file: rule.file.clone(),
                 line: rule.line,
                 priority: rule.priority,
-                matched: conditions.iter().all(|(held, _)| *held),
+                asked,
+                matched,
                 conditions,
                 note,
             });
         }
         Explanation {
             normal_form: inbound.content.as_deref().map(normal_form),
+            nearest: nearest::find(&moment, &reached, &rules, understood),
             rules,
             decision,
         }
     }
 
-    fn conditions(&self, rule: &Rule, moment: &Moment<'_>) -> Vec<(bool, String)> {
+    fn conditions(&self, rule: &Rule, moment: &Moment<'_>) -> Vec<ConditionTrace> {
         let (inbound, when) = (moment.inbound, &rule.when);
-        let mut conditions = vec![(when.kinds.hold(inbound), when.kinds.explain(inbound))];
+        let asked = when.kinds.hold(inbound);
+        let mut conditions = vec![(asked, when.kinds.explain(inbound))];
+        if !asked {
+            return conditions.into_iter().map(ConditionTrace::new).collect();
+        }
         if let Some(text) = &when.text {
             conditions.extend(
                 self.matcher
@@ -104,7 +167,7 @@ impl RuleSet {
         conditions.extend(on_message.map(|condition| (condition.holds(inbound), condition.explain(inbound))));
         let on_facts = when.on_facts.iter();
         conditions.extend(on_facts.map(|condition| (condition.holds(moment), condition.explain(moment))));
-        conditions
+        conditions.into_iter().map(ConditionTrace::new).collect()
     }
 
     fn note(&self, rule: &Rule, fate: Fate) -> Option<String> {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
+use super::calendar::Calendars;
 use super::codes;
 use super::read::{Node, Reader, Text};
 use crate::diagnostic::{Diagnostic, Source, Span};
 
-/// The lists of all files.
+/// What all files share: their lists and calendars.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
+    pub(super) calendars: Calendars,
     words: BTreeMap<String, Vec<String>>,
     places: BTreeMap<String, (Source, Span)>,
     incomplete: bool,
@@ -27,7 +29,7 @@ impl Lists {
         self.words.keys().map(String::as_str)
     }
 
-    /// Whether a file could not be read whole, so that a list may exist that is not here.
+    /// Whether a file could not be read whole, so that a list or a calendar may exist that is not here.
     pub(super) fn incomplete(&self) -> bool {
         self.incomplete
     }

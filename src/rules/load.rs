@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 use super::lists::Lists;
 use super::read::{Node, Reader};
 use super::template::Templates;
-use super::{RuleSet, codes, rule};
-use crate::diagnostic::{Diagnostic, Source};
+use super::{MediaFile, RuleSet, TestCase, allow, codes, lint, rule, testcase};
+use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::message::{AppKind, AppName, RuleName};
 
 /// What the rules may refer to.
@@ -21,10 +22,32 @@ pub struct Scope {
     pub apps: Vec<AppScope>,
     /// The zone that hours, days and dates are meant in.
     pub timezone: TimeZone,
-    /// Files that are no rules, by their path relative to the rules folder (`/` between parts), and their size in
-    /// bytes.
-    pub media: BTreeMap<PathBuf, u64>,
+    /// Files that are no rules, by their path relative to the rules folder (`/` between parts).
+    pub media: BTreeMap<PathBuf, MediaFile>,
+    /// How many replies WeChat lets through to a push of this `MsgType` and `Event`; unknown when absent.
+    pub quota: Option<Quota>,
+    /// Whether there is a secret to sign questions to webhooks with.
+    pub webhook_secret: bool,
+    /// The day on which they are looked at, for findings about what is about to end; absent, there are none of these.
+    pub today: Option<Date>,
 }
+
+impl Default for Scope {
+    /// Any app and webhook, no media, nothing known of quota or of the day; times are UTC.
+    fn default() -> Self {
+        Self {
+            apps: Vec::new(),
+            timezone: TimeZone::UTC,
+            media: BTreeMap::new(),
+            quota: None,
+            webhook_secret: true,
+            today: None,
+        }
+    }
+}
+
+/// The replies that a push buys: of an app of this kind, of this `MsgType`, and of this `Event` if it is one.
+pub type Quota = fn(AppKind, &str, Option<&str>) -> u32;
 
 /// One app as rules see it.
 #[derive(Clone, Debug)]
@@ -42,6 +65,8 @@ pub struct AppScope {
 pub struct Loaded {
     /// The set; absent when a finding is an error.
     pub set: Option<RuleSet>,
+    /// The tests that stand beside the rules; those that can't be read are left out, and a finding says why.
+    pub tests: Vec<TestCase>,
     /// All findings, by file and place.
     pub findings: Vec<Diagnostic>,
 }
@@ -49,6 +74,12 @@ pub struct Loaded {
 /// Loads rule files. `sources` in the order of their paths.
 #[must_use]
 pub fn load(sources: &[Source], scope: &Scope) -> Loaded {
+    let mut loaded = load_all(sources, scope);
+    allow::apply(sources, &mut loaded.findings, false);
+    loaded
+}
+
+fn load_all(sources: &[Source], scope: &Scope) -> Loaded {
     let mut findings = Vec::new();
     let files: Vec<File<'_>> = sources
         .iter()
@@ -60,6 +91,10 @@ pub fn load(sources: &[Source], scope: &Scope) -> Loaded {
     }
     let mut templates = Templates::new();
     let mut rules = Vec::new();
+    // Then a test may name a rule that is there, but could not be read as one.
+    let mut incomplete = files
+        .iter()
+        .any(|file| !file.broken.is_empty() || file.has_strays());
     for file in &files {
         let mut reader = Reader {
             source: file.source,
@@ -72,25 +107,47 @@ pub fn load(sources: &[Source], scope: &Scope) -> Loaded {
             // Counting on from the last rule: counting from the top for each would take quadratic time.
             line += newlines(&file.source.text, counted, node.span().start);
             counted = node.span().start;
-            if file.is_whole(node)
-                && let Some(read) = rule::read(&mut reader, &mut templates, node, line)
-            {
-                rules.push((file.source, read));
+            if !file.is_whole(node) {
+                continue;
+            }
+            match rule::read(&mut reader, &mut templates, node, line) {
+                Some(read) => rules.push((file.source, read)),
+                None => incomplete = true,
             }
         }
     }
+    lists.calendars.about_to_end(scope.today, &mut findings);
+    let found = findings.len();
     same_names(&rules, &mut findings);
+    incomplete |= findings.len() > found;
     if !lists.incomplete() {
         states_never_set(&rules, &mut findings);
+    }
+    let mut tests = Vec::new();
+    let mut names = testcase::Names::new(&rules, incomplete);
+    for file in &files {
+        let mut reader = Reader {
+            source: file.source,
+            scope,
+            lists: &lists,
+            findings: &mut findings,
+        };
+        let read = testcase::read(&mut reader, file.table.get_ref(), &mut names, |node| {
+            file.is_whole(node)
+        });
+        tests.extend(read);
     }
     let set = if findings.iter().any(Diagnostic::is_error) {
         None
     } else {
-        let enabled = rules
+        let (enabled, disabled): (Vec<_>, Vec<_>) = rules
             .into_iter()
             .map(|(_, read)| read)
-            .filter(|read| read.enabled);
-        RuleSet::compile(enabled.map(|read| read.rule).collect(), templates, sources, scope)
+            .partition(|read| read.enabled);
+        let [enabled, disabled] =
+            [enabled, disabled].map(|reads| reads.into_iter().map(|read| read.rule).collect());
+        RuleSet::compile(enabled, templates, sources, scope)
+            .map(|set| set.with_disabled(disabled))
             .map_err(|error| {
                 findings.push(
                     Diagnostic::error(
@@ -102,8 +159,75 @@ pub fn load(sources: &[Source], scope: &Scope) -> Loaded {
             })
             .ok()
     };
+    let unsigned = set
+        .as_ref()
+        .filter(|_| !scope.webhook_secret)
+        .and_then(RuleSet::unsigned_webhook);
+    let set = set.filter(|_| unsigned.is_none());
+    findings.extend(unsigned);
+    drop_echoes(&files, &mut findings);
     findings.sort_by(|a, b| key(a).cmp(&key(b)));
-    Loaded { set, findings }
+    findings.dedup();
+    Loaded { set, tests, findings }
+}
+
+/// Loads rule files and looks at them as a whole, for whoever writes them: what can never answer, what is missing,
+/// what will probably be refused. Slower than [`load`], and finds no more errors.
+#[must_use]
+pub fn check(sources: &[Source], scope: &Scope) -> Loaded {
+    let mut loaded = load_all(sources, scope);
+    lint::written(sources, scope, &mut loaded.findings);
+    if let Some(set) = &loaded.set {
+        lint::all(set, scope, &mut loaded.findings);
+    }
+    let errors: BTreeSet<_> = loaded
+        .findings
+        .iter()
+        .filter(|d| d.is_error())
+        .filter_map(spot)
+        .collect();
+    let echoes = |finding: &Diagnostic| {
+        !finding.is_error() && spot(finding).is_some_and(|spot| errors.contains(&spot))
+    };
+    loaded.findings.retain(|finding| !echoes(finding));
+    // With an error not everything was looked for, so nobody can tell what an allow comment is good for.
+    allow::apply(sources, &mut loaded.findings, loaded.set.is_some());
+    loaded.findings.sort_by(|a, b| key(a).cmp(&key(b)));
+    loaded
+}
+
+/// Where a finding points: what is wrong there need not be suspicious too.
+fn spot(finding: &Diagnostic) -> Option<(PathBuf, usize)> {
+    let place = finding.place.as_ref()?;
+    Some((place.source.path.clone(), place.span.start))
+}
+
+/// One finding a cause: what else is said about a section that TOML could not read, or about the line of an error, is
+/// mostly an echo of that.
+fn drop_echoes(files: &[File<'_>], findings: &mut Vec<Diagnostic>) {
+    let file = |finding: &Diagnostic| {
+        let place = finding.place.as_ref()?;
+        let file = files.iter().find(|file| file.source.path == place.source.path)?;
+        Some((file, place.span.start))
+    };
+    let mut bad_lines: BTreeSet<(PathBuf, usize)> = BTreeSet::new();
+    let line =
+        |file: &File<'_>, place: usize| (file.source.path.clone(), newline_before(&file.source.text, place));
+    for finding in findings.iter().filter(|finding| finding.is_error()) {
+        if let Some((file, place)) = file(finding) {
+            bad_lines.insert(line(file, place));
+        }
+    }
+    findings.retain(|finding| match file(finding) {
+        Some((file, place)) if finding.code == codes::NO_EFFECT => !bad_lines.contains(&line(file, place)),
+        Some((file, place)) => finding.code == codes::SYNTAX || !file.broken.contains(&file.section(place)),
+        None => true,
+    });
+}
+
+/// Where the line of a place begins.
+pub(super) fn newline_before(text: &str, place: usize) -> usize {
+    text[..place].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
 fn newlines(text: &str, from: usize, to: usize) -> usize {
@@ -121,10 +245,13 @@ fn key(finding: &Diagnostic) -> (bool, Option<(&PathBuf, usize)>, &'static str) 
     )
 }
 
+/// The tables of a rule file.
+const KEYS: &[&str] = &["rule", "lists", "calendar", "test"];
+
 /// One file, parsed as far as it goes.
-struct File<'a> {
-    source: &'a Source,
-    table: Spanned<DeTable<'a>>,
+pub(super) struct File<'a> {
+    pub(super) source: &'a Source,
+    pub(super) table: Spanned<DeTable<'a>>,
     /// The sections in which TOML's own rules are broken.
     broken: Vec<usize>,
     /// Where each `[[rule]]` and each other table of the first level begins, in order.
@@ -132,12 +259,12 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn parse(source: &'a Source, findings: &mut Vec<Diagnostic>) -> Self {
+    pub(super) fn parse(source: &'a Source, findings: &mut Vec<Diagnostic>) -> Self {
         let (table, mut errors) = DeTable::parse_recoverable(&source.text);
         errors.sort_by_key(|error| error.span().map(|span| span.start));
         let mut file = Self {
             source,
-            starts: starts(table.get_ref()),
+            starts: starts(&source.text, table.get_ref()),
             table,
             broken: Vec::new(),
         };
@@ -151,13 +278,29 @@ impl<'a> File<'a> {
                     "duplicate key" => Diagnostic::error(codes::SYNTAX, "this key stands twice")
                         .at(source, span, "again here")
                         .help("write each key once; for several values, write a list"),
-                    message => Diagnostic::error(codes::SYNTAX, "this can't be read as TOML")
-                        .at(source, span, message)
-                        .help("a text stands in quotes, a list in brackets, and every line is `key = value`"),
+                    message => {
+                        let help = match full_width(&source.text, &span) {
+                            Some((wide, narrow)) => {
+                                format!("`{wide}` is a Chinese punctuation mark; TOML wants `{narrow}`")
+                            }
+                            None => {
+                                "a text stands in quotes, a list in brackets, and every line is `key = value`"
+                                    .to_owned()
+                            }
+                        };
+                        Diagnostic::error(codes::SYNTAX, "this can't be read as TOML")
+                            .at(source, span, message)
+                            .help(help)
+                    }
                 });
             }
         }
         file
+    }
+
+    /// Where each `[[rule]]` and each other table of the first level begins, in order.
+    pub(super) fn starts(&self) -> &[usize] {
+        &self.starts
     }
 
     /// The table of the first level that a place lies in: how many begin before it.
@@ -166,8 +309,14 @@ impl<'a> File<'a> {
     }
 
     /// Whether no syntax error lies in a rule; what is left of a broken one would only be complained about twice.
-    fn is_whole(&self, node: &Node<'_>) -> bool {
+    pub(super) fn is_whole(&self, node: &Node<'_>) -> bool {
         !self.broken.contains(&self.section(node.span().start))
+    }
+
+    /// Whether a table of the first level has a name that none has: `[[rules]]`.
+    fn has_strays(&self) -> bool {
+        let mut names = self.table.get_ref().iter().map(|(key, _)| key.get_ref());
+        names.any(|name| !KEYS.contains(&name.as_ref()))
     }
 
     fn read_lists(&self, scope: &Scope, lists: &mut Lists, findings: &mut Vec<Diagnostic>) {
@@ -180,27 +329,72 @@ impl<'a> File<'a> {
             lists: &Lists::default(),
             findings,
         };
-        let keys = reader.keys(self.table.get_ref(), &["rule", "lists"], |name| match name {
-            "test" => Some("rule tests (`[[test]]`) are not supported by this version".to_owned()),
+        let keys = reader.keys(self.table.get_ref(), KEYS, |name| match name {
             "name" | "when" | "reply" => Some("a rule begins with the line `[[rule]]`".to_owned()),
             _ => None,
         });
         if let Some(node) = keys.get("lists").filter(|node| self.is_whole(node)) {
             lists.add(&mut reader, node);
         }
+        if let Some(node) = keys.get("calendar").filter(|node| self.is_whole(node)) {
+            lists.calendars.add(&mut reader, node);
+        }
     }
 }
 
-/// Where each `[[rule]]` and each other table of the first level begins, in order.
-fn starts(table: &DeTable<'_>) -> Vec<usize> {
+/// The Chinese punctuation mark that stands where TOML's own should, and the one that should: in the line of a syntax
+/// error, at its place or next to it.
+fn full_width(text: &str, span: &Span) -> Option<(char, char)> {
+    const MARKS: [(char, char); 14] = [
+        ('“', '"'),
+        ('”', '"'),
+        ('‘', '\''),
+        ('’', '\''),
+        ('＂', '"'),
+        ('，', ','),
+        ('、', ','),
+        ('＝', '='),
+        ('【', '['),
+        ('】', ']'),
+        ('［', '['),
+        ('］', ']'),
+        ('｛', '{'),
+        ('｝', '}'),
+    ];
+    let start = text.floor_char_boundary(span.start);
+    let rest = text[start..].lines().next().unwrap_or_default();
+    let before = text[..start].chars().next_back().filter(|c| *c != '\n');
+    let mut near = before.into_iter().chain(rest.chars().take(2));
+    near.find_map(|c| MARKS.into_iter().find(|(wide, _)| *wide == c))
+}
+
+/// Where each `[[rule]]` and each other table with a header of its own begins, in order. What stands in a rule, as
+/// `[rule.when]`, is a part of it; keys before the first header are a part of none.
+fn starts(text: &str, table: &DeTable<'_>) -> Vec<usize> {
+    let is_header = |node: &Node<'_>| {
+        matches!(node.get_ref(), DeValue::Table(_)) && text[node.span().start..].starts_with('[')
+    };
     let mut starts = Vec::new();
     for (_, node) in table {
         match node.get_ref() {
-            DeValue::Array(list) => starts.extend(list.iter().map(|node| node.span().start)),
-            _ => starts.push(node.span().start),
+            DeValue::Array(list) => {
+                starts.extend(
+                    list.iter()
+                        .filter(|node| is_header(node))
+                        .map(|node| node.span().start),
+                );
+            }
+            DeValue::Table(inner) => {
+                // `[calendar.cn]` makes `calendar` too, which has no header then.
+                let below = inner.iter().map(|(_, node)| node);
+                let headers = below.chain([node]).filter(|node| is_header(node));
+                starts.extend(headers.map(|node| node.span().start));
+            }
+            _ => {}
         }
     }
     starts.sort_unstable();
+    starts.dedup();
     starts
 }
 

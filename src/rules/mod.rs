@@ -6,24 +6,44 @@
 //! `reply`); `set` compiles what rules share. The way of a message: `set` finds the candidates, `decide` decides,
 //! `explain` tells why.
 
-mod codes;
+mod allow;
+mod calendar;
+pub mod codes;
 mod condition;
+mod coverage;
 mod decide;
 mod duration;
 mod explain;
+mod layout;
+mod lint;
 mod lists;
 mod load;
 mod matcher;
+mod nearest;
+mod outline;
 mod read;
 mod reply;
 mod rule;
+mod schema;
 mod set;
 mod template;
+mod testcase;
 #[cfg(test)]
 mod tests;
 mod text;
+mod webhook;
 
-pub use explain::{Explanation, RuleTrace};
-pub use load::{AppScope, Loaded, Scope, load};
+pub use coverage::{Coverage, Gap, Sighting};
+pub use explain::{ConditionTrace, Explanation, RuleTrace};
+pub use layout::{Changed, layout, same};
+pub use lint::{Reach, Witness};
+pub use load::{AppScope, Loaded, Quota, Scope, check, load};
+pub use nearest::{Lack, NearMiss};
+pub use outline::RuleOutline;
+pub use reply::{HEAD, MediaFile};
+pub use schema::schema;
 pub use set::{Candidates, RuleSet};
+pub use testcase::{
+    Expect, ExpectedDelivery, ExpectedOutcome, ExpectedReply, ExpectedRule, Given, Step, TestCase,
+};
 pub use text::normal_form;

@@ -11,13 +11,14 @@ use super::condition::{self, Capture, Draft as WhenDraft, When};
 use super::read::{Node, Reader, Table, Text, nearest};
 use super::reply::{Desk, Draft};
 use super::template::{Known, Templates};
-use super::{AppScope, codes};
+use super::{AppScope, codes, webhook};
 use crate::diagnostic::Span;
 use crate::message::{AppName, Inbound, MessageId, RuleName};
 
 /// How long a user stays muted after a hand-over: WeChat gives the conversation back after 30 minutes at the latest.
 const AGENT_SESSION: Duration = Duration::from_secs(30 * 60);
-const STATE_TTL: Duration = Duration::from_secs(10 * 60);
+/// How long a state lasts that does not say.
+pub(super) const STATE_TTL: Duration = Duration::from_secs(10 * 60);
 /// Whoever waits longer for a reply has gone.
 const MAX_DELAY: Duration = Duration::from_secs(10 * 60);
 const MAX_SPAN: Duration = Duration::from_secs(365 * 86_400);
@@ -34,6 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "when",
     "reply",
     "pick",
+    "webhook",
     "delay",
     "typing",
     "cooldown",
@@ -51,19 +53,23 @@ pub(super) struct Rule {
     pub(super) file: String,
     /// The line it begins at, from 1.
     pub(super) line: usize,
+    /// Where its name stands in its file.
+    pub(super) name_at: Span,
     pub(super) priority: i64,
     pub(super) observe: bool,
     /// The apps that it serves; all when absent.
     pub(super) apps: Option<Vec<AppName>>,
     pub(super) when: When,
     pub(super) then: Then,
-    /// What its templates may take from the message; empty when it has no replies.
+    /// What its templates and its webhook may take from the message; empty when it has neither.
     pub(super) captures: Vec<Capture>,
 }
 
 /// What a rule does.
 #[derive(Debug)]
 pub(super) struct Then {
+    /// Asked first; the replies are for when it fails.
+    pub(super) webhook: Option<Webhook>,
     pub(super) replies: Vec<Box<dyn Draft>>,
     pub(super) random: bool,
     pub(super) delay: Duration,
@@ -76,6 +82,14 @@ pub(super) struct Then {
     pub(super) set_state: Option<Option<String>>,
     pub(super) state_ttl: Duration,
     pub(super) goes_on: bool,
+}
+
+/// `webhook`
+#[derive(Debug)]
+pub(super) struct Webhook {
+    pub(super) url: String,
+    /// Where it stands in the rule's file.
+    pub(super) at: Span,
 }
 
 /// `cooldown`
@@ -169,7 +183,7 @@ pub(super) fn read(
         .get("priority")
         .and_then(|node| reader.integer("priority", node))
         .unwrap_or(0);
-    let captures = if then.replies.is_empty() {
+    let captures = if then.replies.is_empty() && then.webhook.is_none() {
         Vec::new()
     } else {
         when.captures
@@ -179,6 +193,9 @@ pub(super) fn read(
             name: rule_name,
             file: reader.source.path.to_string_lossy().into_owned(),
             line,
+            name_at: name
+                .as_ref()
+                .map_or_else(|| node.span(), |name| name.span.clone()),
             priority,
             observe,
             apps,
@@ -251,6 +268,7 @@ fn read_when(reader: &mut Reader<'_>, node: &Node<'_>) -> WhenDraft {
     });
     for key in condition::KEYS {
         if let Some(node) = keys.get(key.name) {
+            draft.places.insert(key.name, node.span());
             (key.read)(reader, node, &mut draft);
         }
     }
@@ -307,7 +325,12 @@ fn read_then(reader: &mut Reader<'_>, templates: &mut Templates, known: Known<'_
         .and_then(|node| reader.text("set_state", node))
         .map(|text| text.text);
     warn_of_no_effect(reader, keys, set_state.as_deref());
+    let webhook = keys.get("webhook").and_then(|node| {
+        let url = webhook::read(reader, keys)?;
+        Some(Webhook { url, at: node.span() })
+    });
     Then {
+        webhook,
         replies,
         random,
         delay: delay.unwrap_or_default(),
@@ -374,7 +397,11 @@ fn warn_of_no_effect(reader: &mut Reader<'_>, keys: &Table<'_>, set_state: Optio
             reply.is_none_or(|node| !is_list(node)),
             "there is no list of replies to pick from",
         ),
-        ("delay", reply.is_none(), "there is no reply to delay"),
+        (
+            "delay",
+            reply.is_none() && keys.get("webhook").is_none(),
+            "there is no reply to delay",
+        ),
         (
             "typing",
             keys.get("delay").is_none(),

@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 use minijinja::{Environment, Value};
 use sha1::{Digest, Sha1};
 
-use super::Scope;
 use super::condition::Kinds;
 use super::matcher::{BuildError, Matcher};
 use super::rule::Rule;
 use super::template::{Templates, app_vars};
-use crate::diagnostic::Source;
+use super::{Scope, codes};
+use crate::diagnostic::{Diagnostic, Source};
 use crate::message::{AppName, Inbound, RuleSetVersion};
 
 /// A compiled rule set: immutable, shared, swapped whole.
@@ -22,6 +22,8 @@ pub struct RuleSet {
     pub(super) version: RuleSetVersion,
     /// The enabled rules in the order in which they are tried.
     pub(super) rules: Vec<Rule>,
+    /// The others, in the order in which they would be.
+    pub(super) disabled: Vec<Rule>,
     pub(super) matcher: Matcher,
     /// The rules that leave text and fields alone.
     index: Index,
@@ -29,6 +31,8 @@ pub struct RuleSet {
     /// `{{ app.… }}` of each app.
     pub(super) vars: BTreeMap<AppName, Value>,
     pub(super) timezone: TimeZone,
+    /// The files that it was made from.
+    pub(super) sources: Vec<Source>,
 }
 
 /// What the content of a message says about the rules: found before its turn in the queue, on any thread.
@@ -83,11 +87,7 @@ impl RuleSet {
     /// The set without rules.
     #[must_use]
     pub fn empty() -> Self {
-        let scope = Scope {
-            apps: Vec::new(),
-            timezone: TimeZone::UTC,
-            media: BTreeMap::new(),
-        };
+        let scope = Scope::default();
         // Without rules there is no pattern that could be too large.
         Self::compile(Vec::new(), Templates::new(), &[], &scope).expect("an empty set compiles")
     }
@@ -112,6 +112,7 @@ impl RuleSet {
         Ok(Self {
             version: version(sources, scope),
             rules,
+            disabled: Vec::new(),
             matcher,
             index,
             templates: templates.into_live(),
@@ -121,7 +122,15 @@ impl RuleSet {
                 .map(|app| (app.name.clone(), app_vars(&app.vars)))
                 .collect(),
             timezone: scope.timezone.clone(),
+            sources: sources.to_vec(),
         })
+    }
+
+    /// Keeps the disabled rules too, for whoever lists all.
+    pub(super) fn with_disabled(mut self, mut disabled: Vec<Rule>) -> Self {
+        disabled.sort_by_key(|rule| Reverse(rule.priority));
+        self.disabled = disabled;
+        self
     }
 
     /// The hash of all sources and of what they refer to.
@@ -160,6 +169,34 @@ impl RuleSet {
         ids.sort_unstable();
         ids.retain(|id| self.rule(*id).is_some_and(|rule| rule.takes(inbound)));
         Candidates(ids)
+    }
+
+    /// What is wrong with the rules when the config has no secret to sign questions to webhooks with: said once, at
+    /// the first rule that has a webhook.
+    pub(super) fn unsigned_webhook(&self) -> Option<Diagnostic> {
+        let asks = |rule: &&Rule| rule.then.webhook.is_some();
+        let rule = self
+            .rules
+            .iter()
+            .filter(asks)
+            .min_by_key(|rule| (&rule.file, rule.line))?;
+        let finding = Diagnostic::error(
+            codes::NO_WEBHOOK_SECRET,
+            "the config has no secret for webhooks",
+        )
+        .help("without one, the receiver can't tell wxreply's questions from anybody's: write `secret = { file = \"secrets/webhook\" }` under `[webhook]` in wxreply.toml");
+        let at = rule.then.webhook.as_ref().map(|webhook| webhook.at.clone());
+        Some(match self.source(rule).zip(at) {
+            Some((source, at)) => finding.at(source, at, "needs a secret to sign with"),
+            None => finding,
+        })
+    }
+
+    /// The file that a rule stands in; its spans are places in there.
+    pub(super) fn source(&self, rule: &Rule) -> Option<&Source> {
+        self.sources
+            .iter()
+            .find(|source| source.path.as_os_str() == rule.file.as_str())
     }
 
     pub(super) fn rule(&self, id: u32) -> Option<&Rule> {

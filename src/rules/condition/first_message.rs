@@ -1,6 +1,6 @@
 //! `first_message`: the user's first message ever; an event is no message.
 
-use super::{Key, Moment, OnFacts, is_message};
+use super::{Demand, Key, Moment, OnFacts, is_message};
 
 pub(super) const KEY: Key = Key {
     name: "first_message",
@@ -19,12 +19,20 @@ fn is_first(moment: &Moment<'_>) -> bool {
 }
 
 impl OnFacts for FirstMessage {
+    fn asks(&self) -> String {
+        format!("first_message: {}", self.0)
+    }
+
     fn holds(&self, moment: &Moment<'_>) -> bool {
         is_first(moment) == self.0
     }
 
     fn explain(&self, moment: &Moment<'_>) -> String {
         let is = if is_first(moment) { "is" } else { "is not" };
-        format!("first_message: {}; this {is} the user's first message", self.0)
+        format!("{}; this {is} the user's first message", self.asks())
+    }
+
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(Demand::FirstMessage(self.0))
     }
 }

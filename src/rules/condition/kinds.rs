@@ -51,18 +51,22 @@ impl Kinds {
         self.msg_types.is_empty() || self.msg_types.iter().any(|t| t == msg_type)
     }
 
+    /// What is asked for, in words.
+    pub(crate) fn asks(&self) -> String {
+        match (self.msg_types.is_empty(), self.events.is_empty()) {
+            (true, true) => "anything".to_owned(),
+            (false, true) => self.msg_types.join(" or "),
+            (_, false) => format!("event {}", self.events.join(" or ")),
+        }
+    }
+
     /// What is asked for and what came, in words.
     pub(crate) fn explain(&self, inbound: &Inbound) -> String {
         let came = match &inbound.event {
             Some(event) => format!("event {event}"),
             None => inbound.msg_type.clone(),
         };
-        let wanted = match (self.msg_types.is_empty(), self.events.is_empty()) {
-            (true, true) => "anything".to_owned(),
-            (false, true) => self.msg_types.join(" or "),
-            (_, false) => format!("event {}", self.events.join(" or ")),
-        };
-        format!("kind: {wanted}; this is {came}")
+        format!("kind: {}; this is {came}", self.asks())
     }
 }
 

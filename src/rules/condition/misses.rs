@@ -5,7 +5,7 @@
 //! the row goes on: otherwise a set with a default reply could never notice that it keeps missing the point. A
 //! hand-over to a person ends the row. Events neither lengthen nor end it, and never match.
 
-use super::{Key, Moment, OnFacts, is_message};
+use super::{Demand, Key, Moment, OnFacts, is_message};
 use crate::rules::codes;
 
 pub(super) const KEY: Key = Key {
@@ -37,15 +37,23 @@ fn row(moment: &Moment<'_>) -> u32 {
 }
 
 impl OnFacts for Misses {
+    fn asks(&self) -> String {
+        format!("misses: {}", self.0)
+    }
+
     fn holds(&self, moment: &Moment<'_>) -> bool {
         is_message(moment.inbound) && row(moment) >= self.0
     }
 
     fn explain(&self, moment: &Moment<'_>) -> String {
         if is_message(moment.inbound) {
-            format!("misses: {}; with this message {} in a row", self.0, row(moment))
+            format!("{}; with this message {} in a row", self.asks(), row(moment))
         } else {
-            format!("misses: {}; this is an event", self.0)
+            format!("{}; this is an event", self.asks())
         }
+    }
+
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(Demand::Misses(self.0))
     }
 }

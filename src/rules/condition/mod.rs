@@ -4,6 +4,7 @@
 //! Conditions on text and fields go to the matcher, which judges those of all rules in one pass; the others are small
 //! judges of their own, asked only once those hold.
 
+mod contradiction;
 mod exact;
 mod fields;
 mod first_message;
@@ -17,7 +18,9 @@ pub(super) mod time;
 mod users;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -58,18 +61,45 @@ pub(super) const KEYS: &[Key] = &[
 
 /// A condition that only needs the message.
 pub(super) trait OnMessage: Debug + Send + Sync {
+    /// What it asks for, in words.
+    fn asks(&self) -> String;
     /// Whether it holds.
     fn holds(&self, inbound: &Inbound) -> bool;
     /// What it asks for and what it found, in words.
     fn explain(&self, inbound: &Inbound) -> String;
+    /// The users that it asks for, if that is all it asks; for whoever reasons about all messages at once.
+    fn users(&self) -> Option<&[String]> {
+        None
+    }
 }
 
 /// A condition on the time or the user.
 pub(super) trait OnFacts: Debug + Send + Sync {
+    /// What it asks for, in words.
+    fn asks(&self) -> String;
     /// Whether it holds.
     fn holds(&self, moment: &Moment<'_>) -> bool;
     /// What it asks for and what it found, in words.
     fn explain(&self, moment: &Moment<'_>) -> String;
+    /// What it asks for, as data; for whoever reasons about all users and times at once.
+    fn demand(&self) -> Option<Demand<'_>> {
+        None
+    }
+}
+
+/// What a condition on facts asks for. Each kind stands in a rule once at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Demand<'a> {
+    /// Whether this is the user's first message.
+    FirstMessage(bool),
+    /// The least silence before it.
+    Idle(Duration),
+    /// The least length of the row of misses, this message counted.
+    Misses(u32),
+    /// One of these dialog states; `""` is none.
+    State(&'a [String]),
+    /// A time on the shop's clock.
+    Time(&'a time::Time),
 }
 
 /// All that a condition on facts may look at.
@@ -139,6 +169,8 @@ pub(super) struct Draft {
     pub(super) text: TextConditions,
     /// Where a condition on the text stands, if one does.
     pub(super) text_at: Option<Span>,
+    /// Where the value of each key stands.
+    pub(super) places: BTreeMap<&'static str, Span>,
     pub(super) on_message: Vec<Box<dyn OnMessage>>,
     pub(super) on_facts: Vec<Box<dyn OnFacts>>,
     pub(super) captures: Vec<Capture>,
@@ -158,6 +190,7 @@ impl Draft {
     /// What the conditions mean together.
     pub(super) fn finish(self, reader: &mut Reader<'_>) -> Read {
         let kinds = kinds::combine(reader, &self);
+        contradiction::find(reader, &self, &kinds);
         let has_text = self.text_at.is_some();
         let has_fields = !self.text.fields.is_empty();
         let takes_anything = !has_text && !has_fields && self.states.is_empty() && kinds.include("text");

@@ -1,6 +1,6 @@
 //! `state`: the dialog state that the user is in; `""` is none.
 
-use super::{Key, Moment, OnFacts};
+use super::{Demand, Key, Moment, OnFacts};
 
 pub(super) const KEY: Key = Key {
     name: "state",
@@ -30,23 +30,24 @@ fn current<'a>(moment: &Moment<'a>) -> &'a str {
 }
 
 impl OnFacts for State {
+    fn asks(&self) -> String {
+        let wanted: Vec<&str> = self.0.iter().map(|state| name(state)).collect();
+        format!("state: {}", wanted.join(" or "))
+    }
+
     fn holds(&self, moment: &Moment<'_>) -> bool {
         self.0.iter().any(|state| state == current(moment))
     }
 
     fn explain(&self, moment: &Moment<'_>) -> String {
-        let name = |state: &str| {
-            if state.is_empty() {
-                "none".to_owned()
-            } else {
-                state.to_owned()
-            }
-        };
-        let wanted: Vec<String> = self.0.iter().map(|state| name(state)).collect();
-        format!(
-            "state: {}; the user's is {}",
-            wanted.join(" or "),
-            name(current(moment))
-        )
+        format!("{}; the user's is {}", self.asks(), name(current(moment)))
     }
+
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(Demand::State(&self.0))
+    }
+}
+
+fn name(state: &str) -> &str {
+    if state.is_empty() { "none" } else { state }
 }

@@ -1,12 +1,19 @@
-//! `time`: hours, days and dates on the shop's clock. All parts that are written must hold.
+//! `time`: hours, days, dates and a calendar, on the shop's clock. All parts that are written must hold.
 //!
 //! Hours end before the second time (`"09:00-18:00"` holds at 17:59, not at 18:00) and may cross midnight; then the
 //! day and the date are those on which they began: `{ hours = "22:00-02:00", days = "fri" }` holds on Saturday at 1.
+//!
+//! A calendar's closed days are no days at all; its make-up days count as if they were among `days`.
 
-use jiff::civil::{Date, DateTime};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::civil::{Date, DateTime, date};
 use toml::de::DeValue;
 
-use super::{Key, Moment, OnFacts};
+use super::{Demand, Key, Moment, OnFacts};
+use crate::rules::calendar::Calendar;
 use crate::rules::codes;
 use crate::rules::read::{Node, Reader, Text};
 
@@ -24,14 +31,16 @@ pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "s
 
 const MIDNIGHT: u16 = 24 * 60;
 
+/// A compiled `time`.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Time {
+pub(crate) struct Time {
     /// Minutes of the day, the second excluded; the second is the smaller one when midnight lies between.
     hours: Vec<(u16, u16)>,
     /// One bit a day, Monday lowest; 0 for any.
     days: u8,
     /// Both included; empty for any.
     dates: Vec<(Date, Date)>,
+    calendar: Option<Arc<Calendar>>,
     not: bool,
     /// What stands in the file.
     written: String,
@@ -53,13 +62,88 @@ impl Time {
         })
     }
 
+    /// Whether it holds at a time on the shop's clock.
+    pub(crate) fn holds_at(&self, at: DateTime) -> bool {
+        self.contains(at) != self.not
+    }
+
+    /// Whether it holds at no time, though it names some.
+    pub(crate) fn never(&self) -> bool {
+        if self.hours.is_empty() && self.days == 0 && self.dates.is_empty() {
+            return false;
+        }
+        let mut cuts = Cuts::default();
+        self.cut(&mut cuts);
+        !cuts.moments().into_iter().any(|at| self.holds_at(at))
+    }
+
+    /// Adds the places at which it may change its mind.
+    pub(crate) fn cut(&self, cuts: &mut Cuts) {
+        // Every part that decides stands here: one that is forgotten would make proofs about time wrong.
+        let Self {
+            hours,
+            days,
+            dates,
+            calendar,
+            not: _,
+            written: _,
+        } = self;
+        for (from, to) in hours {
+            cuts.minutes.extend([*from, *to % MIDNIGHT]);
+        }
+        let holidays = calendar.iter().flat_map(|calendar| calendar.days());
+        cuts.daily |= *days != 0 || !dates.is_empty() || calendar.is_some();
+        for (first, last) in dates.iter().chain(holidays) {
+            // A night that crosses midnight asks for the day before: hence two days at each end.
+            let days = [Ok(*first), first.tomorrow(), last.tomorrow()];
+            let after = last.tomorrow().and_then(Date::tomorrow);
+            cuts.dates.extend(days.into_iter().chain([after]).flatten());
+        }
+    }
+
     fn day(&self, date: Date) -> bool {
-        (self.days == 0 || self.days & (1 << weekday(date)) != 0)
+        let calendar = self.calendar.as_deref();
+        if calendar.is_some_and(|calendar| calendar.closes(date)) {
+            return false;
+        }
+        let made_up = || calendar.is_some_and(|calendar| calendar.opens(date));
+        (self.days == 0 || self.days & (1 << weekday(date)) != 0 || made_up())
             && (self.dates.is_empty()
                 || self
                     .dates
                     .iter()
                     .any(|(first, last)| (first..=last).contains(&&date)))
+    }
+
+    /// The day that a moment belongs to: after midnight, the day before if its hours still run.
+    fn day_of(&self, at: DateTime) -> Date {
+        let minute = u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).unwrap_or_default();
+        let night = self.hours.iter().any(|&(from, to)| from > to && minute < to);
+        match at.date().yesterday() {
+            Ok(yesterday) if night => yesterday,
+            _ => at.date(),
+        }
+    }
+
+    /// What the calendar has to say about a moment.
+    fn remark(&self, at: DateTime) -> String {
+        let Some(calendar) = &self.calendar else {
+            return String::new();
+        };
+        let day = self.day_of(at);
+        let word = if calendar.closes(day) {
+            "closed"
+        } else if calendar.opens(day) {
+            "open"
+        } else {
+            return String::new();
+        };
+        let night = if day == at.date() {
+            String::new()
+        } else {
+            format!("; the night of {day}")
+        };
+        format!("{night}, {word} in calendar {}", calendar.name)
     }
 }
 
@@ -68,24 +152,68 @@ pub(crate) fn weekday(date: Date) -> usize {
     usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default()
 }
 
+/// Where conditions on time may change their minds. Between two neighbouring minutes nothing changes, and between two
+/// neighbouring dates nothing but the day of the week.
+#[derive(Debug, Default)]
+pub(crate) struct Cuts {
+    minutes: BTreeSet<u16>,
+    dates: BTreeSet<Date>,
+    /// The day counts, not only the hour.
+    daily: bool,
+}
+
+impl Cuts {
+    /// Times of which each condition that was cut holds at one, if it ever holds; so do all their combinations.
+    pub(crate) fn moments(&self) -> Vec<DateTime> {
+        // A week like any other; without dates it stands for all.
+        let some_week = date(2026, 1, 5);
+        let mut days = BTreeSet::from([some_week]);
+        if self.daily {
+            let first = self.dates.first();
+            let before = first.and_then(|first| first.checked_sub(7.days()).ok());
+            for start in self.dates.iter().copied().chain(before).chain([some_week]) {
+                days.extend(start.series(1.day()).take(7));
+            }
+        }
+        let mut minutes = self.minutes.clone();
+        minutes.insert(if minutes.is_empty() { 10 * 60 } else { 0 });
+        let moment = |day: &Date, minute: u16| {
+            let part = |number| i8::try_from(number).unwrap_or_default();
+            day.at(part(minute / 60), part(minute % 60), 0, 0)
+        };
+        days.iter()
+            .flat_map(|day| minutes.iter().map(|minute| moment(day, *minute)))
+            .collect()
+    }
+}
+
 impl OnFacts for Time {
+    fn asks(&self) -> String {
+        format!("time: {}", self.written)
+    }
+
     fn holds(&self, moment: &Moment<'_>) -> bool {
-        self.contains(moment.local()) != self.not
+        self.holds_at(moment.local())
     }
 
     fn explain(&self, moment: &Moment<'_>) -> String {
         let local = moment.local();
         format!(
-            "time: {}; it is {} {}",
+            "time: {}; it is {} {}{}",
             self.written,
             DAYS[weekday(local.date())],
-            local.strftime("%Y-%m-%d %H:%M")
+            local.strftime("%Y-%m-%d %H:%M"),
+            self.remark(local)
         )
+    }
+
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(Demand::Time(self))
     }
 }
 
 fn read(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Time> {
-    let table = reader.table("when.time", node, &["hours", "days", "dates", "not"])?;
+    let table = reader.table("when.time", node, &["hours", "days", "dates", "calendar", "not"])?;
     let mut time = Time::default();
     let mut words = Vec::new();
     if let Some(node) = table.get("hours") {
@@ -122,7 +250,7 @@ fn read(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Time> {
     }
     if let Some(node) = table.get("dates") {
         for node in reader.one_or_many("when.time.dates", node) {
-            if let Some(text) = date_text(reader, node) {
+            if let Some(text) = date_text(reader, "when.time.dates", node) {
                 match dates(&text.text) {
                     Some(dates) => {
                         time.dates.push(dates);
@@ -138,12 +266,20 @@ fn read(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Time> {
             }
         }
     }
+    if let Some(node) = table.get("calendar") {
+        time.calendar = calendar(reader, node);
+        words.extend(
+            time.calendar
+                .iter()
+                .map(|calendar| format!("calendar {}", calendar.name)),
+        );
+    }
     if let Some(node) = table.get("not") {
         time.not = reader.boolean("when.time.not", node)?;
         words.extend(time.not.then(|| "not".to_owned()));
     }
     time.written = words.join(" ");
-    let says_something = ["hours", "days", "dates"]
+    let says_something = ["hours", "days", "dates", "calendar"]
         .iter()
         .any(|key| table.get(key).is_some());
     if !says_something {
@@ -151,21 +287,39 @@ fn read(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Time> {
             codes::MISSING_KEY,
             node.span(),
             "`when.time` names no time",
-            "needs `hours`, `days` or `dates`",
+            "needs `hours`, `days`, `dates` or `calendar`",
         );
     }
     Some(time)
 }
 
 /// A date may also be written as TOML has it, without quotes.
-fn date_text(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Text> {
+pub(crate) fn date_text(reader: &mut Reader<'_>, what: &str, node: &Node<'_>) -> Option<Text> {
     match node.get_ref() {
         DeValue::Datetime(date) => Some(Text {
             text: date.to_string(),
             span: node.span(),
         }),
-        _ => reader.nonempty("when.time.dates", node),
+        _ => reader.nonempty(what, node),
     }
+}
+
+/// The calendar of this name; no complaint when it may stand in a part of a file that can't be read.
+fn calendar(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Arc<Calendar>> {
+    let name = reader.nonempty("when.time.calendar", node)?;
+    let found = reader.lists.calendars.get(&name.text);
+    if found.is_none() && !reader.lists.incomplete() {
+        let help = reader.lists.calendars.help(&name.text);
+        reader
+            .error(
+                codes::UNKNOWN_CALENDAR,
+                name.span,
+                format!("there is no calendar `{}`", name.text),
+                "no such calendar",
+            )
+            .help = Some(help);
+    }
+    found
 }
 
 fn refuse(reader: &mut Reader<'_>, text: &Text, what: &str, help: &str) {
@@ -209,7 +363,8 @@ fn days(text: &str) -> Option<u8> {
     })
 }
 
-fn dates(text: &str) -> Option<(Date, Date)> {
+/// One date or a range of dates, both included.
+pub(crate) fn dates(text: &str) -> Option<(Date, Date)> {
     let date = |text: &str| {
         let text = text.trim();
         (text.len() == "2026-10-01".len())

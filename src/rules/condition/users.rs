@@ -21,6 +21,11 @@ pub(super) const KEY: Key = Key {
 struct Users(Vec<String>);
 
 impl OnMessage for Users {
+    fn asks(&self) -> String {
+        let plural = if self.0.len() == 1 { "" } else { "s" };
+        format!("users: {} openid{plural}", self.0.len())
+    }
+
     fn holds(&self, inbound: &Inbound) -> bool {
         self.0
             .binary_search_by(|user| user.as_str().cmp(inbound.openid.as_str()))
@@ -30,5 +35,9 @@ impl OnMessage for Users {
     fn explain(&self, inbound: &Inbound) -> String {
         let is = if self.holds(inbound) { "is" } else { "is not" };
         format!("users: {} {is} one of {}", inbound.openid, self.0.len())
+    }
+
+    fn users(&self) -> Option<&[String]> {
+        Some(&self.0)
     }
 }

@@ -152,6 +152,12 @@ struct Check {
     fields: Box<[u32]>,
 }
 
+/// Sets of strings, in normal form where they are Han characters: a text in which `pattern` finds a match holds one
+/// of each set, after each of its characters was folded by itself.
+pub(crate) fn required_strings(pattern: &str) -> Vec<Vec<String>> {
+    pattern::parse(pattern).map_or(Vec::new(), |hir| literals::required(&hir))
+}
+
 impl Matcher {
     /// Compiles. Rules are given in the order in which they are tried; their index is their id. A `None` has no
     /// condition here at all and never comes out of [`Self::matches`].

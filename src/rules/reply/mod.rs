@@ -3,11 +3,14 @@
 
 mod image;
 mod link;
-mod media;
+pub(super) mod media;
 mod mini_program_page;
 mod text;
 
+pub use media::{HEAD, MediaFile};
+
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use minijinja::{Environment, Value};
@@ -51,6 +54,11 @@ impl<'a> Pen<'a> {
             sources,
             context: OnceCell::new(),
         }
+    }
+
+    /// What the rule's patterns took from the message.
+    pub(super) fn captures(&self) -> BTreeMap<String, String> {
+        self.sources.captured()
     }
 
     fn fill(&self, text: &Text) -> String {

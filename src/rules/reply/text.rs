@@ -1,8 +1,11 @@
 //! `"…"` or `{ text = "…" }`
 
+use toml::de::DeValue;
+
 use super::{Draft, Kind, Pen};
 use crate::message::Reply;
 use crate::rules::codes;
+use crate::rules::read::Node;
 use crate::rules::template::{MAX_TEXT, Text};
 
 pub(super) const KIND: Kind = Kind {
@@ -10,16 +13,20 @@ pub(super) const KIND: Kind = Kind {
     only: None,
     read: |desk, node| {
         let text = desk.text("reply", node)?;
-        if let Text::Plain(plain) = &text
-            && plain.len() > MAX_TEXT
-        {
+        let (fixed, what) = match &text {
+            Text::Plain(plain) => (plain, "this text has"),
+            Text::Template { otherwise, .. } => (otherwise, "what never changes in this template has"),
+        };
+        // With `{% if %}` only a part of what stands there is sent.
+        let certain = matches!(&text, Text::Plain(_)) || !written(node).contains("{%");
+        if certain && fixed.len() > MAX_TEXT {
             desk.reader
                 .warning(
                     codes::TEXT_TOO_LONG,
                     node.span(),
                     format!(
-                        "this text has {} bytes; WeChat refuses more than {MAX_TEXT} (error 45002)",
-                        plain.len()
+                        "{what} {} bytes; WeChat refuses more than {MAX_TEXT} (error 45002)",
+                        fixed.len()
                     ),
                     "too long for one message",
                 )
@@ -28,6 +35,13 @@ pub(super) const KIND: Kind = Kind {
         Some(Box::new(TextDraft(text)))
     },
 };
+
+fn written<'n>(node: &'n Node<'_>) -> &'n str {
+    match node.get_ref() {
+        DeValue::String(text) => text,
+        _ => "",
+    }
+}
 
 #[derive(Debug)]
 struct TextDraft(Text);

@@ -152,6 +152,18 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Sources<'_> {
+    /// What the patterns took from the message: named groups by name, the others by number.
+    pub(crate) fn captured(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (number, (name, value)) in groups(self.captures, self.moment.inbound).into_iter().enumerate() {
+            if let Some(value) = value {
+                let name = name.unwrap_or_else(|| number.to_string());
+                all.entry(name).or_insert(value);
+            }
+        }
+        all
+    }
+
     /// The context of one rule's templates for one message.
     pub(crate) fn context(&self) -> Value {
         let inbound = self.moment.inbound;

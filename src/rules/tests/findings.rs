@@ -3,7 +3,7 @@
 use super::*;
 
 /// The findings of one file, as the command line prints them.
-fn findings(text: &str) -> String {
+pub(super) fn findings(text: &str) -> String {
     let loaded = load(&[Source::new("shop.toml", text)], &scope());
     let error = loaded
         .findings
@@ -148,25 +148,6 @@ reply = "x"
       |
       = help: did you mean `keywords`?
     "#);
-}
-
-#[test]
-fn a_test_of_a_rule() {
-    insta::assert_snapshot!(findings(r#"[[rule]]
-name = "a"
-reply = "x"
-
-[[test]]
-message = "hi"
-"#), @"
-    error[E002]: unknown key `test`
-     --> shop.toml:5:3
-      |
-    5 | [[test]]
-      |   ^^^^ no such key
-      |
-      = help: rule tests (`[[test]]`) are not supported by this version
-    ");
 }
 
 #[test]
@@ -554,7 +535,7 @@ reply = "x"
      --> shop.toml:3:13
       |
     3 | when.time = { not = true }
-      |             ^^^^^^^^^^^^^^ needs `hours`, `days` or `dates`
+      |             ^^^^^^^^^^^^^^ needs `hours`, `days`, `dates` or `calendar`
     ");
 }
 
@@ -1047,4 +1028,36 @@ reply = { link = { title = "t", description = "d", url = "https://e.com", thumb_
       = help: let the rule serve only the apps that can: `app = ["shop"]`
     "#);
     assert_eq!(findings(&format!("{RULE}app = \"shop\"\n")), "");
+}
+
+#[test]
+fn punctuation_of_a_chinese_keyboard_is_named() {
+    for (line, wide, narrow) in [
+        ("when.keywords = [\"疫苗\"，\"驱虫\"]", '，', ','),
+        ("when.keywords = [“疫苗”, \"驱虫\"]", '“', '"'),
+        ("when.keywords = 【\"疫苗\"]", '【', '['),
+        ("when.keywords ＝ \"疫苗\"", '＝', '='),
+    ] {
+        let told = findings(&format!("[[rule]]\nname = \"a\"\n{line}\nreply = \"R\"\n"));
+        let help = format!("= help: `{wide}` is a Chinese punctuation mark; TOML wants `{narrow}`");
+        assert!(told.contains(&help), "{line}\n{told}");
+    }
+}
+
+#[test]
+fn a_rule_that_could_not_be_read_is_not_missed_by_its_tests() {
+    let test = "[[test]]\nname = \"t\"\neach = [\"1\", \"2\"]\nexpect = { rule = \"b\" }\n";
+    let rule =
+        |head: &str, name: &str| format!("{head}\nname = \"{name}\"\nwhen.exact = \"1\"\nreply = \"R\"\n");
+    for (rules, code) in [
+        (rule("[[rules]]", "b"), "E002"),
+        (rule("[[rule]]", "a") + &rule("[[rule]]", "a"), "E006"),
+        (rule("[[rule]]", "a"), "E032"),
+    ] {
+        let told = findings(&format!("{rules}{test}"));
+        assert!(
+            told.contains(code) && told.matches("error[").count() == 1,
+            "{code}\n{told}"
+        );
+    }
 }

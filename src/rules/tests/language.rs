@@ -299,6 +299,14 @@ const CASES: &[Case] = &[
         with: "1",
     },
     Case {
+        key: "webhook",
+        base: "reply = 'R'",
+        line: "webhook = 'https://bot.example.com/x?key=k'",
+        story: hi,
+        without: "matched a R",
+        with: "matched a https://bot.example.com/x is asked; if it fails: R",
+    },
+    Case {
         key: "delay",
         base: "reply = ['R', 'S']",
         line: "delay = '3s'",

@@ -1,10 +1,14 @@
 //! The rule language as a whole: what each key changes, what each mistake is answered with, the shipped shop.
 
+mod calendar;
 mod findings;
 mod language;
+mod lints;
 mod properties;
+mod reach;
 mod semantics;
 mod shop;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +16,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{AppScope, RuleSet, Scope, load};
+use super::{AppScope, MediaFile, RuleSet, Scope, check, load};
 use crate::diagnostic::{Source, render};
 use crate::message::{
     AppKind, Contact, Cooldowns, Decision, Facts, Fields, Inbound, MessageId, OpenId, Reply,
@@ -41,9 +45,16 @@ pub(super) fn scope() -> Scope {
         ],
         timezone: TimeZone::get("Asia/Shanghai").expect("bundled"),
         media: BTreeMap::from([
-            (PathBuf::from("images/menu.png"), 10),
-            (PathBuf::from("images/t.png"), 10),
+            (
+                PathBuf::from("images/menu.png"),
+                MediaFile::new(10, Some(b"\x89PNG\r\n\x1a\n")),
+            ),
+            (
+                PathBuf::from("images/t.png"),
+                MediaFile::new(10, Some(b"\x89PNG\r\n\x1a\n")),
+            ),
         ]),
+        ..Scope::default()
     }
 }
 

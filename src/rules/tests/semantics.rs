@@ -375,8 +375,8 @@ fn an_explanation_tells_of_every_rule_why() {
         .iter()
         .map(|trace| {
             let mark = if trace.matched { '✓' } else { '✗' };
-            let failed = trace.conditions.iter().filter(|(held, _)| !held);
-            let failed: Vec<&str> = failed.map(|(_, why)| why.as_str()).collect();
+            let failed = trace.conditions.iter().filter(|condition| !condition.held);
+            let failed: Vec<String> = failed.map(ToString::to_string).collect();
             let note = trace.note.as_deref().unwrap_or("-");
             format!(
                 "{mark} {} {}:{} {failed:?} {note}",
