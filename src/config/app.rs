@@ -97,7 +97,9 @@ fn app(section: &mut Section<'_>, vault: &Vault<'_>, f: &mut Findings<'_>) -> Op
         "write \"mini-program\" or \"official-account\"",
         choice(KINDS),
     );
-    let app_id = section.require(f, "app_id", BACKEND, filled);
+    let app_id = section.require(f, "app_id", BACKEND, |k, v| {
+        if vault.fetch { filled(k, v) } else { string(k, v) }
+    });
     let app_id_span = section.span_of("app_id");
     let app_secret = section.require(f, "app_secret", BACKEND, |k, v| vault.read(k, v));
     let token_span = section.span_of("token");
@@ -121,6 +123,7 @@ fn app(section: &mut Section<'_>, vault: &Vault<'_>, f: &mut Findings<'_>) -> Op
     let vars = section.get(f, "vars", vars);
 
     if let Some(id) = &app_id
+        && vault.fetch
         && !is_app_id(id)
     {
         let problem = Problem::warning(codes::APP_ID, "this does not look like an AppID");

@@ -2,15 +2,17 @@
 
 use toml::de::{DeTable, DeValue};
 
-const SECRETS: [&str; 3] = ["app_secret", "token", "encoding_aes_key"];
+const SECRETS: [&str; 4] = ["app_secret", "token", "encoding_aes_key", "secret"];
 
 /// The text with every secret that stands in it as asterisks, byte for byte, so that all spans stay right.
 pub(super) fn mask(text: &str, table: &DeTable<'_>) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let apps = table.get("app").and_then(|v| v.get_ref().as_array());
     let apps = apps.into_iter().flat_map(|apps| apps.iter());
-    for app in apps.filter_map(|app| app.get_ref().as_table()) {
-        for (key, value) in app {
+    let apps = apps.filter_map(|app| app.get_ref().as_table());
+    let webhook = table.get("webhook").and_then(|v| v.get_ref().as_table());
+    for section in apps.chain(webhook) {
+        for (key, value) in section {
             if SECRETS.contains(&key.get_ref().as_ref()) && matches!(value.get_ref(), DeValue::String(_)) {
                 hide(&mut bytes, value.span());
             }
@@ -45,13 +47,15 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_however_they_are_written() {
-        let text = "[[app]]\ntoken = \"密码 s3cret\" # s3cret\n  app_secret = \"s3cret\n\n[[app]]\nname = \"s3cret-shop\"\n\
+        let text = "[webhook]\nsecret = \"s3cret\"\n[[app]]\ntoken = \"密码 s3cret\" # s3cret\n  app_secret = \"s3cret\n\n[[app]]\nname = \"s3cret-shop\"\n\
                     encoding_aes_key = { file = \"key\" }\ntoken = '''\ns3cret'''\n";
         let (table, errors) = DeTable::parse_recoverable(text);
         assert!(!errors.is_empty(), "one text does not end");
         let masked = mask(text, table.get_ref());
         assert_eq!(masked.len(), text.len());
         insta::assert_snapshot!(masked, @r#"
+        [webhook]
+        secret = "******"
         [[app]]
         token = "****** ******" * ******
           app_secret = "******

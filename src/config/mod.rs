@@ -3,9 +3,10 @@
 //! Knows nothing of WeChat's protocol, of rules' contents or of the database: only what may be written in the file.
 
 mod app;
-mod codes;
+pub mod codes;
 mod mask;
 mod read;
+mod schema;
 mod secret;
 mod section;
 mod starter;
@@ -14,6 +15,7 @@ mod tables;
 mod tests;
 mod value;
 
+pub use schema::schema;
 pub use starter::{Starter, starter};
 pub(crate) use value::parse_duration;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub push: Push,
     /// `[outbox]`
     pub outbox: Outbox,
+    /// `[webhook]`
+    pub webhook: Webhook,
     /// `[[app]]`, at least one.
     pub apps: Vec<App>,
 }
@@ -84,6 +88,15 @@ pub struct Outbox {
     pub reserve: u32,
     /// How long one call of WeChat's API may take; default 10 s.
     pub timeout: Duration,
+}
+
+/// `[webhook]`: how rules' webhooks are asked.
+#[derive(Debug)]
+pub struct Webhook {
+    /// What questions are signed with, checked for its form; needed when a rule has a `webhook`.
+    pub secret: Option<SecretString>,
+    /// Calls of one rule at once; default 8.
+    pub concurrency: usize,
 }
 
 /// `[[app]]`
@@ -136,8 +149,9 @@ pub fn read(path: &Path) -> std::io::Result<Read> {
     read_with(path, true)
 }
 
-/// Reads a config file for a command that needs no secret: they are left empty and none can be missing, so that
-/// `wxreply log` works in a shell that the daemon's environment was never given to.
+/// Reads a config file for a command that needs neither secrets nor the AppID: what of them is missing is left empty, so
+/// that `wxreply log` works in a shell that the daemon's environment was never given to, and rules can be written and
+/// tested before there is an account.
 pub fn read_without_secrets(path: &Path) -> std::io::Result<Read> {
     read_with(path, false)
 }

@@ -10,7 +10,7 @@ use super::app::apps;
 use super::mask::mask;
 use super::secret::Vault;
 use super::section::{Findings, Problem, Section};
-use super::tables::{admin, outbox, push};
+use super::tables::{admin, outbox, push, webhook};
 use super::value::{address, filled, zone};
 use super::{Config, Read, codes};
 use crate::diagnostic::{Diagnostic, Source};
@@ -82,6 +82,7 @@ fn config(
     let admin = admin(top.section(f, "admin", "[admin]"), listen, f);
     let push = push(top.section(f, "push", "[push]"), f);
     let outbox = outbox(top.section(f, "outbox", "[outbox]"), f);
+    let webhook = webhook(top.section(f, "webhook", "[webhook]"), vault, f);
     let listed_apps = top.raw("app");
     top.finish(f);
     let apps = apps(listed_apps, vault, f);
@@ -94,6 +95,7 @@ fn config(
         admin,
         push,
         outbox,
+        webhook,
         apps: apps?,
     })
 }

@@ -39,7 +39,7 @@ impl Vault<'_> {
             _ => return Err(shape(key, value)),
         };
         match secret {
-            Some(secret) if secret.trim().is_empty() => {
+            Some(secret) if self.fetch && secret.trim().is_empty() => {
                 Err(Problem::new(codes::MISSING, format!("`{key}` is empty")).label("fill this in"))
             }
             Some(secret) => Ok(secret.trim().into()),

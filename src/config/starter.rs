@@ -22,6 +22,7 @@ pub fn starter() -> Starter {
             ("secrets/shop.app_secret", String::new()),
             ("secrets/shop.token", letters_and_digits(32) + "\n"),
             ("secrets/shop.aes_key", letters_and_digits(43) + "\n"),
+            ("secrets/webhook", letters_and_digits(43) + "\n"),
         ],
     }
 }
@@ -91,6 +92,8 @@ mod tests {
         let spelled = spelled.config.expect("usable");
         assert_eq!(format!("{:?}", bare.push), format!("{:?}", spelled.push));
         assert_eq!(format!("{:?}", bare.outbox), format!("{:?}", spelled.outbox));
+        assert_eq!(bare.webhook.concurrency, spelled.webhook.concurrency);
+        assert!(bare.webhook.secret.is_some() && spelled.webhook.secret.is_some());
         assert_eq!(bare.apps[0].api_base, spelled.apps[0].api_base);
         assert_eq!(bare.apps[0].access_token, spelled.apps[0].access_token);
         assert_eq!(spelled.apps[0].vars.len(), 2, "the comments were read");

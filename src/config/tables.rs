@@ -1,11 +1,16 @@
-//! `[admin]`, `[push]` and `[outbox]`.
+//! `[admin]`, `[push]`, `[outbox]` and `[webhook]`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+
+use super::secret::Vault;
 use super::section::{Findings, Problem, Section};
 use super::value::{address, bytes, choice, duration, duration_from, integer};
-use super::{Admin, Outbox, Push, codes};
+use super::{Admin, Outbox, Push, Webhook, codes};
 
 const ON_UNCERTAIN: &[(&str, bool)] = &[("resend", false), ("hold", true)];
 
@@ -68,6 +73,40 @@ pub(super) fn outbox(mut section: Section<'_>, f: &mut Findings<'_>) -> Outbox {
         gap: gap.unwrap_or(Duration::from_millis(100)),
         reserve: reserve.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),
+    }
+}
+
+pub(super) fn webhook(mut section: Section<'_>, vault: &Vault<'_>, f: &mut Findings<'_>) -> Webhook {
+    let secret = section.get(f, "secret", |key, value| {
+        let secret = vault.read(key, value)?;
+        match weakness(secret.expose_secret()) {
+            Some(words) if vault.fetch => Err(Problem::new(
+                codes::WEBHOOK_SECRET,
+                format!("`{key}` can't sign anything: it {words}"),
+            )
+            .help(
+                "let the machine choose one: `openssl rand -base64 32`, with or without \"whsec_\" before it",
+            )),
+            _ => Ok(secret),
+        }
+    });
+    let concurrency = section.get(f, "concurrency", integer(1..=1000));
+    section.finish(f);
+    Webhook {
+        secret,
+        concurrency: small(concurrency, 8),
+    }
+}
+
+/// What is wrong with a secret that questions are to be signed with.
+fn weakness(secret: &str) -> Option<&'static str> {
+    const SHORT: &str = "has fewer than 16 bytes, so that it could be guessed";
+    match secret.strip_prefix("whsec_") {
+        None => (secret.len() < 16).then_some(SHORT),
+        Some(base64) => match STANDARD.decode(base64) {
+            Ok(key) => (key.len() < 16).then_some(SHORT),
+            Err(_) => Some("begins with \"whsec_\", but what follows is no base64"),
+        },
     }
 }
 

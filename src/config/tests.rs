@@ -121,6 +121,9 @@ max_connections = 0
 on_uncertain = "resnd"
 timeout = "1ms"
 reserve = -1
+[webhook]
+secret = "guess me"
+concurrency = 0
 [log]
 {APP}
 api_base = "api.weixin.qq.com"
@@ -140,10 +143,12 @@ vars = {{ phone = 400 }}
     13: C009 `on_uncertain` can't be "resnd" → did you mean "resend"?
     14: C007 `timeout` must be at least 100ms
     15: C007 `reserve` must be from 0 to 20
-    16: C002 the top of the file has no key `log` → it may hold: listen, rules, database, timezone, admin, push, outbox, app
-    26: C016 `api_base` is no web address → write it like "https://api.weixin.qq.com"
-    27: C009 `access_token` can't be "stabel" → write "stable", "classic" or { url = "…" }
-    28: C004 `vars.phone` must be a text in quotes
+    17: C040 `secret` can't sign anything: it has fewer than 16 bytes, so that it could be guessed → let the machine choose one: `openssl rand -base64 32`, with or without "whsec_" before it
+    18: C007 `concurrency` must be from 1 to 1000
+    19: C002 the top of the file has no key `log` → it may hold: listen, rules, database, timezone, admin, push, outbox, webhook, app
+    29: C016 `api_base` is no web address → write it like "https://api.weixin.qq.com"
+    30: C009 `access_token` can't be "stabel" → write "stable", "classic" or { url = "…" }
+    31: C004 `vars.phone` must be a text in quotes
     "#);
 }
 
