@@ -58,6 +58,23 @@ pub struct Delivery {
     pub expires: Option<Timestamp>,
 }
 
+/// What a webhook was asked for, to be written in the place of its question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The question's row.
+    pub id: MessageId,
+    /// The app.
+    pub app: AppName,
+    /// The user.
+    pub openid: OpenId,
+    /// What to send; nothing when there is nothing to say.
+    pub replies: Vec<Reply>,
+    /// What a reader of the log should know: why it is not the webhook's answer that is sent, or that there is none.
+    pub note: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -115,6 +115,12 @@ impl MessageId {
         Self(seconds << (HASH_BITS + SLOT_BITS) | hash << SLOT_BITS)
     }
 
+    /// When the message was created (Unix seconds).
+    #[must_use]
+    pub fn created(self) -> i64 {
+        (self.0 >> (HASH_BITS + SLOT_BITS)) + EPOCH
+    }
+
     /// From the database's integer.
     #[must_use]
     pub fn from_i64(raw: i64) -> Self {
@@ -224,6 +230,10 @@ mod tests {
         let later = MessageId::new(1_732_250_001, 0);
         assert!(earlier < later);
         assert!(earlier.to_string() < later.to_string());
+        assert_eq!(
+            (earlier.created(), later.reply(3).created()),
+            (1_732_250_000, 1_732_250_001)
+        );
     }
 
     #[test]
