@@ -430,7 +430,7 @@ mod tests {
         let (one, two, claim) = tokio::join!(
             bench.record(inbound(2, "oAlice"), answering(&["x"])),
             bench.record(inbound(3, "oBob"), answering(&["x"])),
-            bench.store.claim(at(0), 1, Duration::from_secs(9)),
+            bench.store.claim(at(0), 1, 0, Duration::from_secs(9)),
         );
         assert!(begun.elapsed() < Duration::from_millis(4_300));
         for error in [

@@ -45,7 +45,7 @@ pub enum Order {
 
 /// What [`entry`] reads, in its order.
 const COLUMNS: &str = "m.id, m.time, m.app, m.direction, m.openid, m.msg_type, m.event, m.content, m.fields, m.rule, \
-                       m.rule_set, m.status, m.attempts, m.errcode, m.error";
+                       m.rule_set, m.status, m.attempts, m.errcode, coalesce(m.error, m.note)";
 
 impl Store {
     /// Rows of the log.

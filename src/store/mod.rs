@@ -12,18 +12,26 @@ mod checkpoint;
 mod commit;
 mod contact;
 mod error;
+mod hits;
 mod log;
 mod open;
 mod outbox;
+mod replay;
 mod resend;
 mod row;
+mod rule_sets;
 #[cfg(test)]
 mod testing;
 mod token;
+mod webhook;
 mod write;
 
 pub use commit::{Arrival, Judge, RecordError, Recorded};
 pub use error::{OpenError, StoreError};
+pub use hits::RuleHits;
 pub use log::{Filter, Order};
 pub use open::{Access, Store};
+pub use replay::{Past, PastReply};
+pub use rule_sets::{RuleSetSwap, StoredRuleSet};
 pub use token::{StoredMedia, StoredToken};
+pub use webhook::TakeQuota;

@@ -19,19 +19,22 @@ use crate::clock;
 use crate::message::{AppName, Delivery, MessageId, OpenId, OutboundStatus, Outcome, Reply, Settlement};
 
 impl Store {
-    /// Claims up to `limit` replies that are due at `now`: at most one a user, the user's oldest first, none whose
-    /// user has a claimed one or an older queued one. Each is leased for `lease`, its attempt counted.
+    /// Claims up to `limit` replies and up to `webhooks` questions to webhooks that are due at `now`: at most one a
+    /// user, the user's oldest first, none whose user has a claimed one or an older queued one. Each is leased for
+    /// `lease`, its attempt counted.
     ///
-    /// A row whose earlier lease ended without being settled counts that attempt as uncertain.
+    /// A reply whose earlier lease ended without being settled counts that attempt as uncertain. A question does not:
+    /// asking it again sends nothing to anybody's phone.
     pub async fn claim(
         &self,
         now: Timestamp,
         limit: usize,
+        webhooks: usize,
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
         let until = clock::after(now, lease);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.write(move |conn| claim(conn, now, limit, until).boxed())
+        let [limit, webhooks] = [limit, webhooks].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
+        self.write(move |conn| claim(conn, now, limit, webhooks, until).boxed())
             .await
     }
 
@@ -69,16 +72,18 @@ impl Store {
     }
 
     /// Ends all leases: the daemon that held them is gone (only one daemon uses a SQLite database), and nobody knows
-    /// the end of the attempts it was making.
+    /// the end of the attempts it was making. Gives how many replies that is; questions to webhooks are asked again.
     pub async fn release_leases(&self) -> Result<u64, StoreError> {
         self.write(|conn| {
             async {
-                let released = sqlx::query(
-                    "update messages set lease = null, uncertain = uncertain + 1 where lease is not null",
+                let released: Vec<bool> = sqlx::query_scalar(
+                    "update messages set lease = null, \
+                     uncertain = uncertain + case when msg_type = 'webhook' then 0 else 1 end \
+                     where lease is not null returning msg_type <> 'webhook'",
                 )
-                .execute(conn)
+                .fetch_all(conn)
                 .await?;
-                Ok(released.rows_affected())
+                Ok(released.into_iter().map(u64::from).sum())
             }
             .boxed()
         })
@@ -111,16 +116,25 @@ impl Store {
     }
 }
 
-/// The rows that may be claimed are found by `messages_by_due`, the older ones of a user by `messages_by_queue`.
+/// The rows that may be claimed are found by `messages_by_due` and `messages_webhooks`, the older ones of a user by `messages_by_queue`.
 const CLAIM: &str = "\
     update messages \
-       set lease = $1, attempts = attempts + 1, uncertain = uncertain + case when lease is null then 0 else 1 end \
-     where id in (select m.id from messages m \
-                   where m.status = 'queued' and m.due <= $2 and (m.lease is null or m.lease <= $2) \
+       set lease = $1, attempts = attempts + 1, \
+           uncertain = uncertain + case when lease is null or msg_type = 'webhook' then 0 else 1 end \
+     where id in (select id from (select m.id from messages m \
+                   where m.status = 'queued' and m.msg_type <> 'webhook' \
+                     and m.due <= $2 and (m.lease is null or m.lease <= $2) \
                      and not exists (select 1 from messages o \
                                       where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
                                         and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2)) \
-                   order by m.due limit $3) \
+                   order by m.due limit $3) r \
+                  union all select id from (select m.id from messages m \
+                   where m.status = 'queued' and m.msg_type = 'webhook' \
+                     and m.due <= $2 and (m.lease is null or m.lease <= $2) \
+                     and not exists (select 1 from messages o \
+                                      where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
+                                        and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2)) \
+                   order by m.due limit $4) w) \
     returning id, app, openid, fields, turn, attempts, uncertain, error, \
               (select ledger_until from contacts c where c.app = messages.app and c.openid = messages.openid)";
 
@@ -160,12 +174,14 @@ async fn claim(
     conn: &mut SqliteConnection,
     now: Timestamp,
     limit: i64,
+    webhooks: i64,
     until: Timestamp,
 ) -> Result<Vec<Delivery>, StoreError> {
     let rows = sqlx::query(CLAIM)
         .bind(until.as_millisecond())
         .bind(now.as_millisecond())
         .bind(limit)
+        .bind(webhooks)
         .fetch_all(&mut *conn)
         .await?;
     let mut claimed = Vec::with_capacity(rows.len());
@@ -393,7 +409,7 @@ mod tests {
         for n in 0..5 {
             bench.receive(n, &format!("o{n}"), &["x"]).await;
         }
-        let claim = |seconds, limit| bench.store.claim(at(seconds), limit, Duration::from_secs(30));
+        let claim = |seconds, limit| bench.store.claim(at(seconds), limit, 0, Duration::from_secs(30));
         assert_eq!(claim(-1, 100).await.expect("claimed").len(), 0);
         assert_eq!(claim(0, 2).await.expect("claimed").len(), 2);
         assert_eq!(claim(0, 100).await.expect("claimed").len(), 3);
@@ -778,7 +794,11 @@ mod tests {
                 }
                 Step::Claim { limit } => {
                     let lease = Duration::from_secs(10);
-                    let claimed = bench.store.claim(at(now), limit, lease).await.expect("claimed");
+                    let claimed = bench
+                        .store
+                        .claim(at(now), limit, 0, lease)
+                        .await
+                        .expect("claimed");
                     let claimable = queues
                         .values()
                         .filter_map(|queue| queue.first())

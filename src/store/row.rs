@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
@@ -55,6 +56,16 @@ impl At<'_> {
 
     pub(super) fn json<T: DeserializeOwned>(self, column: &'static str, text: &str) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|error| self.corrupt(column, error))
+    }
+
+    /// A word that stands for one of a few values.
+    pub(super) fn word<'a, T: Deserialize<'a>>(
+        self,
+        column: &'static str,
+        word: &'a str,
+    ) -> Result<T, StoreError> {
+        T::deserialize(StrDeserializer::<serde::de::value::Error>::new(word))
+            .map_err(|error| self.corrupt(column, error))
     }
 
     pub(super) fn count(self, column: &'static str, number: i64) -> Result<u32, StoreError> {

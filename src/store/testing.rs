@@ -81,7 +81,7 @@ impl Bench {
 
     pub(super) async fn claim(&self, seconds: i64) -> Vec<Delivery> {
         self.store
-            .claim(at(seconds), 100, Duration::from_secs(30))
+            .claim(at(seconds), 100, 100, Duration::from_secs(30))
             .await
             .expect("claimed")
     }
