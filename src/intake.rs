@@ -27,22 +27,44 @@ pub struct QuotaPolicy {
     pub reserve: u32,
 }
 
+/// The quota of every app.
+#[derive(Clone, Debug, Default)]
+pub struct Policies(HashMap<AppName, QuotaPolicy>);
+
+impl Policies {
+    /// How an app's quota is reckoned. The config names every app that can be pushed to; for another one, the kind with
+    /// the smaller quota is the safe guess.
+    #[must_use]
+    pub fn of(&self, app: &AppName) -> QuotaPolicy {
+        self.0.get(app).copied().unwrap_or(QuotaPolicy {
+            kind: AppKind::MiniProgram,
+            reserve: 0,
+        })
+    }
+}
+
+impl FromIterator<(AppName, QuotaPolicy)> for Policies {
+    fn from_iter<I: IntoIterator<Item = (AppName, QuotaPolicy)>>(policies: I) -> Self {
+        Self(policies.into_iter().collect())
+    }
+}
+
 /// Takes messages in. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
     store: Store,
     rules: LiveRules,
-    policies: Arc<HashMap<AppName, QuotaPolicy>>,
+    policies: Arc<Policies>,
 }
 
 impl Intake {
     /// Puts it together; `policies` has every app.
     #[must_use]
-    pub fn new(store: Store, rules: LiveRules, policies: Vec<(AppName, QuotaPolicy)>) -> Self {
+    pub fn new(store: Store, rules: LiveRules, policies: Policies) -> Self {
         Self {
             store,
             rules,
-            policies: Arc::new(policies.into_iter().collect()),
+            policies: Arc::new(policies),
         }
     }
 
@@ -50,11 +72,7 @@ impl Intake {
     /// with. The message is judged by the rules that are live when this is called, from start to end.
     pub async fn accept(&self, inbound: Inbound, nonce: Option<i64>) -> Result<Recorded, RecordError> {
         let rules = Arc::clone(&self.rules.borrow());
-        // The receiver knows no other apps; were there one, the kind with the smaller quota is the safe guess.
-        let policy = self.policies.get(&inbound.app).copied().unwrap_or(QuotaPolicy {
-            kind: AppKind::MiniProgram,
-            reserve: 0,
-        });
+        let policy = self.policies.of(&inbound.app);
         let candidates = rules.candidates(&inbound);
         let needs_app_cooldowns = rules.uses_app_cooldowns(&inbound.app);
         self.store
@@ -229,11 +247,7 @@ mod tests {
         event: Option<&str>,
         ledger: Ledger,
     ) -> (Vec<Option<DropReason>>, Ledger) {
-        let scope = crate::rules::Scope {
-            apps: Vec::new(),
-            timezone: jiff::tz::TimeZone::UTC,
-            media: std::collections::BTreeMap::new(),
-        };
+        let scope = crate::rules::Scope::default();
         let source = crate::diagnostic::Source::new("r.toml", rules);
         let set = crate::rules::load(&[source], &scope).set.expect("rules");
         let now = Timestamp::UNIX_EPOCH;

@@ -33,6 +33,13 @@ pub struct OutcomeLabel {
     pub outcome: String,
 }
 
+/// The label of the figure that tells which rules are in force.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VersionLabel {
+    /// The version of the rule set.
+    pub version: String,
+}
+
 /// All figures of one daemon.
 #[derive(Debug)]
 pub struct Metrics {
@@ -53,6 +60,11 @@ pub struct Metrics {
     pub deliveries: Family<AppOutcome, Counter>,
     /// How long WeChat took to answer one attempt.
     pub delivery_duration: Histogram,
+    /// Questions to webhooks by outcome: `answered`, `nothing`, `timed_out`, `unreached`, `broke_off`, `status`,
+    /// `unusable`, `busy`.
+    pub webhook_calls: Family<AppOutcome, Counter>,
+    /// How long a webhook took to answer, or to fail.
+    pub webhook_duration: Histogram,
     /// Replies that wait to be sent.
     pub outbox_queued: Gauge,
     /// Token renewals by outcome: `renewed`, `failed`.
@@ -61,12 +73,20 @@ pub struct Metrics {
     pub token_expiry: Family<AppLabel, Gauge>,
     /// Reloads of the rules by outcome: `loaded`, `refused`, `unchanged`.
     pub rules_reloads: Family<OutcomeLabel, Counter>,
-    /// Whether the last reload worked: 1 or 0.
+    /// Whether the last reload worked, and the tests of the rules in force pass: 1 or 0.
     pub rules_last_reload_successful: Gauge,
+    /// When the rules were last read (Unix seconds), whatever came of it.
+    pub rules_last_reload: Gauge<f64, AtomicU64>,
+    /// How long it took to load rules, once their files were at rest: read, compiled, tested, archived, swapped.
+    pub rules_reload_duration: Histogram,
     /// When the rules in force were loaded (Unix seconds).
     pub rules_loaded: Gauge<f64, AtomicU64>,
     /// How many rules are in force.
     pub rules: Gauge,
+    /// 1 for the version in force.
+    pub rules_info: Family<VersionLabel, Gauge>,
+    /// Whether the rules in force are those of the archive, because those on the disk could not be used at the start.
+    pub rules_from_archive: Gauge,
 }
 
 impl Default for Metrics {
@@ -90,13 +110,19 @@ impl Metrics {
             commit_duration: seconds(),
             deliveries: Family::default(),
             delivery_duration: seconds(),
+            webhook_calls: Family::default(),
+            webhook_duration: seconds(),
             outbox_queued: Gauge::default(),
             token_renewals: Family::default(),
             token_expiry: Family::default(),
             rules_reloads: Family::default(),
             rules_last_reload_successful: Gauge::default(),
+            rules_last_reload: Gauge::default(),
+            rules_reload_duration: seconds(),
             rules_loaded: Gauge::default(),
             rules: Gauge::default(),
+            rules_info: Family::default(),
+            rules_from_archive: Gauge::default(),
         };
         let r = &mut metrics.registry;
         r.register("pushes", "Pushes by how they ended", metrics.pushes.clone());
@@ -139,6 +165,17 @@ impl Metrics {
             metrics.delivery_duration.clone(),
         );
         r.register(
+            "webhook_calls",
+            "Questions to rules' webhooks by outcome",
+            metrics.webhook_calls.clone(),
+        );
+        r.register_with_unit(
+            "webhook_duration",
+            "How long a webhook took to answer, or to fail",
+            Unit::Seconds,
+            metrics.webhook_duration.clone(),
+        );
+        r.register(
             "outbox_queued",
             "Replies that wait to be sent",
             metrics.outbox_queued.clone(),
@@ -160,8 +197,19 @@ impl Metrics {
         );
         r.register(
             "rules_last_reload_successful",
-            "Whether the last reload of the rules worked",
+            "Whether the last reload of the rules worked and the tests of those in force pass",
             metrics.rules_last_reload_successful.clone(),
+        );
+        r.register(
+            "rules_last_reload_timestamp_seconds",
+            "When the rules were last read, whatever came of it",
+            metrics.rules_last_reload.clone(),
+        );
+        r.register_with_unit(
+            "rules_reload_duration",
+            "How long it took to load rules, once their files were at rest",
+            Unit::Seconds,
+            metrics.rules_reload_duration.clone(),
         );
         r.register(
             "rules_loaded_timestamp_seconds",
@@ -169,6 +217,16 @@ impl Metrics {
             metrics.rules_loaded.clone(),
         );
         r.register("rules", "Rules in force", metrics.rules.clone());
+        r.register(
+            "rules_info",
+            "The version of the rules in force",
+            metrics.rules_info.clone(),
+        );
+        r.register(
+            "rules_from_archive",
+            "Whether the rules in force are the archive's, those on the disk being unusable since the start",
+            metrics.rules_from_archive.clone(),
+        );
         metrics
     }
 
@@ -193,6 +251,11 @@ impl Metrics {
         count(&self.deliveries, app, outcome);
     }
 
+    /// Counts one question to a webhook of a rule of `app`.
+    pub fn webhook_call(&self, app: &str, outcome: &str) {
+        count(&self.webhook_calls, app, outcome);
+    }
+
     /// Counts one renewal of the token of `app`.
     pub fn token_renewal(&self, app: &str, outcome: &str) {
         count(&self.token_renewals, app, outcome);
@@ -205,6 +268,17 @@ impl Metrics {
                 outcome: outcome.to_owned(),
             })
             .inc();
+    }
+
+    /// Tells which version of the rules is in force.
+    pub fn rules_version(&self, version: &str) {
+        let label = VersionLabel {
+            version: version.to_owned(),
+        };
+        if self.rules_info.get(&label).is_none() {
+            self.rules_info.clear();
+            self.rules_info.get_or_create(&label).set(1);
+        }
     }
 
     /// The page that Prometheus reads (OpenMetrics text).

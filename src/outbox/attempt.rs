@@ -10,7 +10,7 @@ use super::Sender;
 use super::picture::{self, Pictures};
 use super::trouble::{Trouble, class};
 use crate::clock::SharedClock;
-use crate::message::{Delivery, OpenId};
+use crate::message::{AppKind, Delivery, OpenId};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::token::{Lent, TokenError};
@@ -41,6 +41,11 @@ impl Courier {
             pictures,
             metrics,
         }
+    }
+
+    /// The kind of the app.
+    pub(super) fn kind(&self) -> AppKind {
+        self.sender.kind
     }
 
     /// Tries once. A refused token is renewed and a forgotten picture uploaded again, each once, within the attempt.

@@ -1,8 +1,11 @@
 //! Delivery: claim what is due, try it, settle what came of it. In order for one user, in parallel across users.
 //!
+//! A reply that a webhook is to give is asked for first (`ask`), in its user's turn like any other; then it is delivered.
+//!
 //! The runner acts, and decides nothing: whether to try and what becomes of it is `verdict`'s, when to try again is
 //! `schedule`'s. Nothing is kept here that a restart would miss: rows and their leases are in the store.
 
+mod ask;
 mod attempt;
 mod pace;
 mod picture;
@@ -20,10 +23,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::message::AppName;
+use crate::message::{AppKind, AppName};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::token::TokenKeeper;
+use crate::webhook;
 use crate::wechat::api::Api;
 
 /// What to do about a reply when nobody can know whether WeChat took it (`on_uncertain` in the config).
@@ -50,6 +54,12 @@ pub struct OutboxConfig {
     pub gap: Duration,
     /// Where the files of `Media::File` are.
     pub media_root: PathBuf,
+    /// Replies of each user's window that are kept for a person.
+    pub reserve: u32,
+    /// Asks webhooks; absent when the config has no secret to sign with.
+    pub webhook: Option<webhook::Client>,
+    /// Questions of one rule to its webhook at once.
+    pub webhook_concurrency: usize,
 }
 
 /// One app as the outbox needs it.
@@ -57,6 +67,8 @@ pub struct OutboxConfig {
 pub struct Sender {
     /// The app.
     pub app: AppName,
+    /// Its kind, which decides what a webhook may answer.
+    pub kind: AppKind,
     /// Its client.
     pub api: Api,
     /// Its token.

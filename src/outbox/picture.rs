@@ -167,7 +167,9 @@ pub(super) fn file(reply: &Reply) -> Option<&PathBuf> {
             thumb: Media::File(path),
             ..
         }) => Some(path),
-        Reply::Text(_) | Reply::Link(_) | Reply::Image(_) | Reply::MiniProgramPage(_) => None,
+        Reply::Text(_) | Reply::Link(_) | Reply::Image(_) | Reply::MiniProgramPage(_) | Reply::Webhook(_) => {
+            None
+        }
     }
 }
 
@@ -179,7 +181,7 @@ pub(super) fn with_media_id(reply: &Reply, media_id: String) -> Reply {
             thumb: Media::MediaId(media_id),
             ..page.clone()
         }),
-        Reply::Text(_) | Reply::Link(_) => reply.clone(),
+        Reply::Text(_) | Reply::Link(_) | Reply::Webhook(_) => reply.clone(),
     }
 }
 

@@ -10,15 +10,16 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::ask::{Asked, Asking};
 use super::attempt::Courier;
 use super::pace::Pace;
 use super::trouble::Trouble;
 use super::verdict::{Verdict, before, verdict};
 use super::{OutboxConfig, Sender};
 use crate::clock::{SharedClock, left};
-use crate::message::{AppName, Delivery, MessageId, Outcome, Settlement};
+use crate::message::{Answered, AppName, Delivery, MessageId, Outcome, Reply, Settlement};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TakeQuota};
 
 /// How long a claimed reply is ours. An attempt is one or two calls of ten seconds at most, five in the worst case.
 const LEASE: Duration = Duration::from_secs(120);
@@ -44,6 +45,10 @@ pub(super) struct Runner {
     aboard: HashMap<Id, MessageId>,
     /// What came of attempts and is not written yet.
     landed: Vec<Settlement>,
+    /// Questions to webhooks under way.
+    asking: Asking,
+    /// What webhooks answered and is not written yet.
+    answers: Vec<Answered>,
     /// Calls that show "typing…".
     typing: JoinSet<()>,
     pace: Pace,
@@ -74,9 +79,12 @@ impl Runner {
                 (app, Arc::new(courier))
             })
             .collect();
+        let asking = Asking::new(&config, store.clone(), clock.clone(), Arc::clone(&metrics));
         Self {
             store,
             couriers,
+            asking,
+            answers: Vec::new(),
             pace: Pace::new(config.gap),
             config: Arc::new(config),
             clock,
@@ -95,14 +103,14 @@ impl Runner {
         let mut failures = 0;
         loop {
             let stopping = stop.is_cancelled();
-            if stopping && self.flights.is_empty() && self.landed.is_empty() {
+            if stopping && self.idle() {
                 return;
             }
             // Listen before looking, or a bell that rings between the two is missed.
             let mut rung = pin!(bell.notified());
             rung.as_mut().enable();
             let looked = match released {
-                true => self.look(stopping).await,
+                true => self.look(&stop).await,
                 false => self.release().await,
             };
             match looked {
@@ -117,6 +125,7 @@ impl Runner {
                         () = rung, if !stopping => {}
                         () = stop.cancelled(), if !stopping => {}
                         Some(done) = self.flights.join_next_with_id() => self.land(done),
+                        Some(asked) = self.asking.next() => self.hear(asked),
                         () = sleep(pause) => {}
                     }
                 }
@@ -141,7 +150,15 @@ impl Runner {
             while let Some(done) = self.flights.try_join_next_with_id() {
                 self.land(done);
             }
+            while let Some(asked) = self.asking.try_next() {
+                self.hear(asked);
+            }
         }
+    }
+
+    /// Whether nothing is under way and all is written.
+    fn idle(&self) -> bool {
+        self.flights.is_empty() && self.landed.is_empty() && self.asking.is_empty() && self.answers.is_empty()
     }
 
     /// Ends the leases of whoever was here before.
@@ -157,28 +174,42 @@ impl Runner {
     }
 
     /// Settles, claims and launches; gives the time until it is worth looking again if nothing happens.
-    async fn look(&mut self, stopping: bool) -> Result<Duration, StoreError> {
-        let room = match stopping {
-            true => 0,
-            false => self.config.concurrency.saturating_sub(self.flights.len()),
+    async fn look(&mut self, stop: &CancellationToken) -> Result<Duration, StoreError> {
+        let stopping = stop.is_cancelled();
+        let (room, questions) = match stopping {
+            true => (0, 0),
+            false => (
+                self.config.concurrency.saturating_sub(self.flights.len()),
+                self.asking.room(),
+            ),
         };
         // Counted from before the claim: an attempt must end before its lease does.
         let deadline = Instant::now() + LEASE.saturating_sub(SPARE);
         // Handed in together, they share one commit.
-        let (settled, claimed) = tokio::join!(biased; self.settle(), self.claim(room));
-        let claimed = claimed?;
-        let count = claimed.len();
-        for delivery in claimed {
-            self.launch(delivery, deadline);
+        let (settled, answered, claimed) =
+            tokio::join!(biased; self.settle(), self.answer(), self.claim(room, questions));
+        let (mut count, mut asked) = (0, 0);
+        for delivery in claimed? {
+            if matches!(delivery.reply, Reply::Webhook(_)) {
+                asked += 1;
+                let courier = self.couriers.get(&delivery.app);
+                self.asking
+                    .launch(delivery, courier.map(|courier| courier.kind()), stop);
+            } else {
+                count += 1;
+                self.launch(delivery, deadline);
+            }
         }
         settled?;
         self.landed.clear();
+        answered?;
+        self.answers.clear();
         if stopping {
             return Ok(POLL);
         }
         self.show_typing().await?;
         self.count().await?;
-        if count == room {
+        if count == room || asked == questions {
             // There may be more, but not before an attempt has landed.
             return Ok(POLL);
         }
@@ -190,11 +221,25 @@ impl Runner {
         self.store.settle(self.landed.clone(), self.config.gap).await
     }
 
-    async fn claim(&self, room: usize) -> Result<Vec<Delivery>, StoreError> {
-        if room == 0 {
+    /// Puts what webhooks answered in the place of their questions.
+    async fn answer(&self) -> Result<(), StoreError> {
+        let reserve = self.config.reserve;
+        let take: TakeQuota = Arc::new(move |ledger, at| ledger.take(at, reserve));
+        let lost = self.store.answer(self.answers.clone(), take).await?;
+        if lost > 0 {
+            tracing::warn!(
+                replies = lost,
+                "webhooks answered with more replies than one message can have; the last ones are lost"
+            );
+        }
+        Ok(())
+    }
+
+    async fn claim(&self, room: usize, questions: usize) -> Result<Vec<Delivery>, StoreError> {
+        if room + questions == 0 {
             return Ok(Vec::new());
         }
-        self.store.claim(self.clock.now(), room, LEASE).await
+        self.store.claim(self.clock.now(), room, questions, LEASE).await
     }
 
     fn launch(&mut self, delivery: Delivery, deadline: Instant) {
@@ -231,6 +276,14 @@ impl Runner {
                 let id = self.aboard.remove(&error.id());
                 tracing::error!(id = id.map(tracing::field::display), %error, "an attempt broke off");
             }
+        }
+    }
+
+    fn hear(&mut self, asked: Asked) {
+        match asked {
+            Asked::Answered(answered) => self.answers.push(answered),
+            Asked::Settled(settlement) => self.landed.push(settlement),
+            Asked::Nothing => {}
         }
     }
 
@@ -296,7 +349,7 @@ async fn fly(
     settlement(delivery, verdict, clock.now())
 }
 
-fn settlement(delivery: Delivery, verdict: Verdict, at: Timestamp) -> Settlement {
+pub(super) fn settlement(delivery: Delivery, verdict: Verdict, at: Timestamp) -> Settlement {
     Settlement {
         id: delivery.id,
         app: delivery.app,
@@ -308,7 +361,7 @@ fn settlement(delivery: Delivery, verdict: Verdict, at: Timestamp) -> Settlement
 }
 
 /// The log line and the figure of one outcome.
-fn tell(delivery: &Delivery, outcome: &Outcome, metrics: &Metrics) {
+pub(super) fn tell(delivery: &Delivery, outcome: &Outcome, metrics: &Metrics) {
     let Delivery {
         app,
         openid,

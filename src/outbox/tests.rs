@@ -166,6 +166,9 @@ impl Bench {
                 concurrency: 16,
                 gap: GAP,
                 media_root: dir.path().to_owned(),
+                reserve: 0,
+                webhook: None,
+                webhook_concurrency: 8,
             },
             wechat,
             addr,
@@ -198,6 +201,7 @@ impl Bench {
             metrics.clone(),
         );
         let sender = Sender {
+            kind: crate::message::AppKind::MiniProgram,
             app: "shop".into(),
             api,
             token,

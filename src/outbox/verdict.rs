@@ -173,6 +173,9 @@ mod tests {
             concurrency: 64,
             gap: Duration::from_millis(100),
             media_root: PathBuf::new(),
+            reserve: 0,
+            webhook: None,
+            webhook_concurrency: 8,
         }
     }
 

@@ -59,7 +59,11 @@ async fn stage() -> Stage {
         max_body: 4096,
         max_connections: 8,
     };
-    let intake = Intake::new(store.clone(), rules, vec![("shop".into(), policy)]);
+    let intake = Intake::new(
+        store.clone(),
+        rules,
+        [("shop".into(), policy)].into_iter().collect(),
+    );
     let apps = vec![("shop".into(), credentials)];
     Stage {
         receiver: Arc::new(Receiver::new(apps, &limits, intake, clock, metrics.clone())),

@@ -52,6 +52,11 @@ fn message(openid: &str, reply: &Reply, own_app_id: &str) -> Result<Value, ApiEr
             "pagepath": clean(&page.page_path),
             "thumb_media_id": media_id(&page.thumb)?,
         }),
+        Reply::Webhook(_) => {
+            return Err(ApiError::NotReady(
+                "a webhook's question is no message".to_owned(),
+            ));
+        }
     };
     let kind = reply.msg_type();
     Ok(json!({ "touser": openid, "msgtype": kind, (kind): content }))
@@ -67,7 +72,10 @@ fn clean(text: &str) -> String {
 fn media_id(media: &Media) -> Result<&str, ApiError> {
     match media {
         Media::MediaId(id) => Ok(id),
-        Media::File(path) => Err(ApiError::NotUploaded(path.display().to_string())),
+        Media::File(path) => Err(ApiError::NotReady(format!(
+            "the picture {} was not uploaded before it was sent",
+            path.display()
+        ))),
     }
 }
 
@@ -141,7 +149,7 @@ mod tests {
         let reply = Reply::Image(Media::File("images/menu.png".into()));
         let error = message("oTEST", &reply, "wxOWN").expect_err("a file");
         assert!(
-            matches!(&error, ApiError::NotUploaded(path) if path == "images/menu.png"),
+            matches!(&error, ApiError::NotReady(why) if why.contains("images/menu.png")),
             "{error:?}"
         );
     }

@@ -86,9 +86,10 @@ pub enum ApiError {
         /// WeChat's words, with `rid`.
         errmsg: String,
     },
-    /// A reply was to be sent whose picture is still a file: its caller forgot to upload it. Nothing left.
-    #[error("the picture {0} was not uploaded before it was sent; this is a bug of wxreply")]
-    NotUploaded(String),
+    /// A reply was to be sent that is none yet: its picture is still a file, or its webhook was not asked. Nothing
+    /// left.
+    #[error("{0}; this is a bug of wxreply")]
+    NotReady(String),
 }
 
 /// What a client needs to know.
