@@ -12,7 +12,8 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
-use super::reload::{Reloader, RulesStatus};
+use super::reload::Reloader;
+use super::rules_status::RulesStatus;
 use crate::message::AppName;
 use crate::metrics::Metrics;
 use crate::receiver::{LastRefusal, Receiver};

@@ -1,181 +1,133 @@
 //! Rules that change while the daemon runs: watch, wait for quiet, load, swap. A set with an error never gets in.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use notify::{RecursiveMode, Watcher};
-use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
-use super::rules_dir::{self, ReadError, RuleFiles};
+use super::archive::archived;
+use super::look::{self, Candidate, InForce, Look, Outcome, QUIET, say};
+use super::rules_dir::RuleFiles;
+use super::rules_source::RulesSource;
+use super::rules_status::RulesStatus;
+use super::watch::{Watch, Woken, fingerprint};
 use crate::clock::SharedClock;
-use crate::config::{self, Config};
-use crate::diagnostic::{Diagnostic, Source, render};
-use crate::intake::LiveRules;
+use crate::intake::{LiveRules, Policies};
 use crate::message::RuleSetVersion;
 use crate::metrics::Metrics;
-use crate::rules::{AppScope, Loaded, RuleSet, Scope};
-
-/// After a change, nothing may change for so long before the rules are read: a `git pull` writes many files.
-const QUIET: Duration = Duration::from_millis(100);
-
-/// A folder that never comes to rest is read all the same after so long.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often to look whether something changed that no notification told of (network mounts, replaced folders).
-const POLL: Duration = Duration::from_secs(2);
-
-/// Where rules come from, and what they may refer to.
-#[derive(Clone, Debug)]
-pub struct RulesSource {
-    /// A folder or a file.
-    pub path: PathBuf,
-    /// The apps of the config; empty when there is none.
-    pub apps: Vec<AppScope>,
-    /// The zone of hours and dates.
-    pub timezone: TimeZone,
-}
-
-impl RulesSource {
-    /// The rules of a config.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let apps = config.apps.iter().map(|app| AppScope {
-            name: app.name.clone(),
-            kind: app.kind,
-            vars: app.vars.clone(),
-        });
-        Self {
-            path: config.rules.clone(),
-            apps: apps.collect(),
-            timezone: config.timezone.clone(),
-        }
-    }
-
-    /// Reads and loads them. Blocks.
-    pub fn load(&self) -> Result<Loaded, ReadError> {
-        let loaded = self.load_files(rules_dir::read(&self.path)?);
-        Ok(or_none(loaded, std::slice::from_ref(&self.path)))
-    }
-
-    /// Reads and loads rules from several places, as one set; `path` is not asked. Findings call files by their whole
-    /// paths, not by those within the folder. Blocks.
-    pub fn load_all(&self, paths: &[PathBuf]) -> Result<Loaded, ReadError> {
-        if let [only] = paths {
-            let root = rules_dir::media_root(only);
-            let mut loaded = self.load_files(rules_dir::read(only)?);
-            for finding in &mut loaded.findings {
-                for place in finding.place.iter_mut().chain(&mut finding.related) {
-                    place.source.path = root.join(&place.source.path);
-                }
-            }
-            return Ok(or_none(loaded, paths));
-        }
-        let mut all = RuleFiles::default();
-        for path in paths {
-            let root = rules_dir::media_root(path);
-            let files = rules_dir::read(path)?;
-            let named = |source: Source| Source::new(root.join(source.path), source.text);
-            all.sources.extend(files.sources.into_iter().map(named));
-            all.media.extend(
-                files
-                    .media
-                    .into_iter()
-                    .map(|(name, size)| (root.join(name), size)),
-            );
-        }
-        all.sources.sort_by(|a, b| a.path.cmp(&b.path));
-        all.sources.dedup_by(|a, b| a.path == b.path);
-        Ok(or_none(self.load_files(all), paths))
-    }
-
-    fn load_files(&self, files: RuleFiles) -> Loaded {
-        let scope = Scope {
-            apps: self.apps.clone(),
-            timezone: self.timezone.clone(),
-            media: files.media,
-        };
-        crate::rules::load(&files.sources, &scope)
-    }
-}
-
-/// Says so when nothing is wrong, but nothing is there either.
-fn or_none(mut loaded: Loaded, paths: &[PathBuf]) -> Loaded {
-    if loaded.set.as_ref().is_some_and(|set| set.is_empty()) {
-        let places: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        loaded.findings.push(config::no_rule_in(&places.join(", ")));
-    }
-    loaded
-}
-
-/// What is in force, and what was wrong when something else was tried last.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct RulesStatus {
-    version: RuleSetVersion,
-    count: usize,
-    loaded: Timestamp,
-    /// Set while the files on the disk can't be used.
-    last_error: Option<LoadFailure>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct LoadFailure {
-    time: Timestamp,
-    findings: Vec<String>,
-}
+use crate::rules::RuleSet;
+use crate::store::{Store, StoreError};
 
 /// Owns the pointer to the live rules.
 pub(super) struct Reloader {
     source: RulesSource,
+    policies: Policies,
+    store: Store,
     live: watch::Sender<Arc<RuleSet>>,
     status: Mutex<RulesStatus>,
-    /// The fingerprint of the files as they were when they were last read; held while they are.
-    seen: tokio::sync::Mutex<Option<u64>>,
+    /// Held while the files are looked at.
+    seen: tokio::sync::Mutex<Seen>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
 }
 
-/// What one look at the files came to.
-enum Attempt {
-    Loaded(Arc<RuleSet>),
-    Refused(Vec<String>),
+/// What is known of the files on the disk.
+struct Seen {
+    /// What [`fingerprint`] gave when they were last read. None when they must be read again in any case.
+    fingerprint: Option<Option<u64>>,
+    /// Those that the set in force was made from, if they were on the disk.
+    live: Option<RuleFiles>,
 }
 
 impl Reloader {
-    /// Loads the rules for the first time; `Err` has the findings, rendered.
+    /// Loads the rules for the first time. If they can't be used, those that were in force last are: a restart at night
+    /// must not silence the shop because of something that was saved in the evening. `Err` has the findings, rendered,
+    /// when there are none of these either.
     pub async fn start(
         source: RulesSource,
+        policies: Policies,
+        store: Store,
         clock: SharedClock,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Vec<String>> {
-        let (seen, attempt) = attempt(&source).await;
-        let set = match attempt {
-            Attempt::Loaded(set) => set,
-            Attempt::Refused(findings) => return Err(findings),
+        let Look {
+            fingerprint, outcome, ..
+        } = look_at(&source, &policies, None).await;
+        let now = clock.now();
+        let (candidate, trouble) = match outcome {
+            Outcome::New(candidate) => {
+                let objections = candidate.objections();
+                (Some(candidate), objections)
+            }
+            Outcome::Refused(findings) => (None, findings),
+            // Nothing is in force yet that they could be the same as.
+            Outcome::Same(_) => (None, Vec::new()),
         };
-        let status = RulesStatus {
-            version: set.version().clone(),
-            count: set.len(),
-            loaded: clock.now(),
-            last_error: None,
+        let fallback = if trouble.is_empty() {
+            None
+        } else {
+            let own = candidate.as_ref().map(|candidate| candidate.set.version());
+            let last = last_live(&store, own).await;
+            // A set without rules is better than none, but not better than another.
+            last.filter(|set| candidate.is_none() || !set.is_empty())
         };
-        let reloader = Self {
+        let mut seen = Seen {
+            fingerprint: Some(fingerprint),
+            live: None,
+        };
+        let rules = source.path.display();
+        let (set, status) = match (fallback, candidate) {
+            (Some(set), _) => {
+                let mut status = RulesStatus::of(&set, now);
+                status.from_archive = true;
+                for finding in status.refuse(&trouble, now) {
+                    error!("the rules in {rules} can't be used\n{finding}");
+                }
+                let version = set.version();
+                error!(%version, rules = set.len(), "the rules that were in force last are in force again, from the archive");
+                (set, status)
+            }
+            (None, Some(candidate)) => {
+                let Candidate {
+                    set,
+                    files,
+                    body,
+                    failed_tests,
+                    warnings,
+                    ..
+                } = *candidate;
+                say(&warnings);
+                for failed in &failed_tests {
+                    error!(
+                        "about the rules in {rules}, which are in force for want of better ones\n{failed}"
+                    );
+                }
+                store
+                    .keep_rule_set(set.version(), &body, now)
+                    .await
+                    .map_err(|error| vec![not_archived(&error)])?;
+                seen.live = Some(files);
+                let mut status = RulesStatus::of(&set, now);
+                status.failing_tests = failed_tests;
+                (set, status)
+            }
+            (None, None) => return Err(trouble),
+        };
+        status.show(&metrics);
+        Ok(Self {
             source,
-            live: watch::Sender::new(set),
+            policies,
+            store,
+            live: watch::Sender::new(Arc::new(set)),
             status: Mutex::new(status),
             seen: tokio::sync::Mutex::new(seen),
             clock,
             metrics,
-        };
-        reloader.gauge();
-        Ok(reloader)
+        })
     }
 
     /// The rules in force, now and later.
@@ -190,87 +142,103 @@ impl Reloader {
     /// Loads the rules again; gives the version in force, or what is wrong.
     pub async fn reload(&self) -> Result<RuleSetVersion, Vec<String>> {
         let mut seen = self.seen.lock().await;
-        let (fingerprint, attempt) = attempt(&self.source).await;
-        *seen = fingerprint;
-        match attempt {
-            Attempt::Loaded(set) => Ok(self.publish(set)),
-            Attempt::Refused(findings) => {
-                self.metrics.rules_reload("refused");
-                for finding in &findings {
-                    let rules = self.source.path.display();
-                    error!("the rules in {rules} were not reloaded; the old ones stay in force\n{finding}");
-                }
-                let failure = LoadFailure {
-                    time: self.clock.now(),
-                    findings: findings.clone(),
-                };
-                self.note(|status| status.last_error = Some(failure));
-                Err(findings)
+        let in_force = {
+            let live = self.live.borrow();
+            InForce {
+                version: live.version().clone(),
+                is_empty: live.is_empty(),
+                files: seen.live.clone(),
             }
+        };
+        let look = look_at(&self.source, &self.policies, Some(in_force)).await;
+        seen.fingerprint = Some(look.fingerprint);
+        let outcome = self.act(look.outcome, &mut seen).await;
+        let took = look.begun.elapsed().as_secs_f64();
+        self.metrics.rules_reload_duration.observe(took);
+        outcome
+    }
+
+    async fn act(&self, outcome: Outcome, seen: &mut Seen) -> Result<RuleSetVersion, Vec<String>> {
+        match outcome {
+            Outcome::Same(files) => {
+                seen.live = Some(files);
+                self.metrics.rules_reload("unchanged");
+                let version = self.note(RulesStatus::agree);
+                debug!(%version, "the rules are the same as before");
+                Ok(version)
+            }
+            Outcome::New(candidate) => {
+                let Candidate {
+                    set,
+                    files,
+                    body,
+                    warnings,
+                    ..
+                } = *candidate;
+                // Archived first: no message is judged by a version that could not be looked up later.
+                let kept = self
+                    .store
+                    .keep_rule_set(set.version(), &body, self.clock.now())
+                    .await;
+                if let Err(error) = kept {
+                    seen.fingerprint = None;
+                    retire(Arc::new(set));
+                    return Err(self.refuse(vec![not_archived(&error)]));
+                }
+                seen.live = Some(files);
+                say(&warnings);
+                Ok(self.publish(set))
+            }
+            Outcome::Refused(findings) => Err(self.refuse(findings)),
         }
     }
 
-    fn publish(&self, set: Arc<RuleSet>) -> RuleSetVersion {
-        let (version, count) = (set.version().clone(), set.len());
-        if *self.live.borrow().version() == version {
-            self.metrics.rules_reload("unchanged");
-            debug!(%version, "the rules are the same as before");
-            self.note(|status| status.last_error = None);
-            return version;
-        }
-        self.live.send_replace(set);
+    fn publish(&self, set: RuleSet) -> RuleSetVersion {
+        let now = self.clock.now();
+        let status = RulesStatus::of(&set, now);
+        info!(version = %status.version, rules = status.count, "the rules were reloaded");
+        retire(self.live.send_replace(Arc::new(set)));
         self.metrics.rules_reload("loaded");
-        info!(%version, rules = count, "the rules were reloaded");
-        let loaded = self.clock.now();
-        self.note(|status| {
-            *status = RulesStatus {
-                version: version.clone(),
-                count,
-                loaded,
-                last_error: None,
-            };
+        self.note(|old, _| *old = status)
+    }
+
+    fn refuse(&self, findings: Vec<String>) -> Vec<String> {
+        self.metrics.rules_reload("refused");
+        let rules = self.source.path.display();
+        self.note(|status, now| {
+            for finding in status.refuse(&findings, now) {
+                error!("the rules in {rules} were not reloaded; the old ones stay in force\n{finding}");
+            }
         });
-        version
+        findings
     }
 
-    fn note(&self, change: impl FnOnce(&mut RulesStatus)) {
-        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
-        self.gauge();
-    }
-
-    fn gauge(&self) {
-        let status = self.status();
-        let metrics = &self.metrics;
-        metrics.rules.set(i64::try_from(status.count).unwrap_or(i64::MAX));
-        metrics
-            .rules_loaded
-            .set(status.loaded.as_duration().as_secs_f64());
-        metrics
-            .rules_last_reload_successful
-            .set(status.last_error.is_none().into());
+    /// Writes down how an attempt ended; gives the version in force.
+    fn note(&self, change: impl FnOnce(&mut RulesStatus, Timestamp)) -> RuleSetVersion {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut status, self.clock.now());
+        status.show(&self.metrics);
+        status.version.clone()
     }
 
     /// Reloads whenever the files change, until `stop`.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let (bell, mut changes) = mpsc::channel(1);
-        // Our own end of `bell` keeps `changes` open when there is no watcher.
-        let watcher = watcher(&self.source.path, bell.clone())
-            .inspect_err(|error| {
-                warn!(%error, "no notifications of changed rules; looking every {POLL:?} instead");
-            })
-            .ok();
+        let watch = Watch::new(&self.source.path, true);
+        stop.run_until_cancelled(self.follow(watch)).await;
+    }
+
+    async fn follow(&self, mut watch: Watch) {
         loop {
-            let told = tokio::select! {
-                told = changes.recv(), if watcher.is_some() => told.is_some(),
-                () = sleep(POLL) => false,
-                () = stop.cancelled() => return,
-            };
-            if !told && !self.changed().await {
+            let woken = watch.change().await;
+            if woken == Woken::Time && !self.changed().await {
                 continue;
             }
-            let patience = Instant::now() + PATIENCE;
-            while let Ok(Some(())) = timeout_at(patience.min(Instant::now() + QUIET), changes.recv()).await {}
+            watch.rest().await;
             if self.changed().await {
+                if woken == Woken::Time {
+                    // What changed was not told: what is watched is not what lies there.
+                    watch.renew();
+                }
                 // What is wrong was logged, and stands in the status.
                 let _ = self.reload().await;
             }
@@ -279,65 +247,137 @@ impl Reloader {
 
     /// Whether the files differ from what was read last.
     async fn changed(&self) -> bool {
-        let path = self.source.path.clone();
-        let now = spawn_blocking(move || rules_dir::fingerprint(&path).ok()).await;
-        now.ok().flatten() != *self.seen.lock().await
+        let now = fingerprint(&self.source.path).await;
+        self.seen.lock().await.fingerprint != Some(now)
     }
 }
 
-/// One look: the fingerprint is taken first, so that a change while the files are read is seen the next time.
-async fn attempt(source: &RulesSource) -> (Option<u64>, Attempt) {
-    let source = source.clone();
-    let look = move || {
-        let seen = rules_dir::fingerprint(&source.path).ok();
-        (seen, judge(source.load()))
+/// One look, on a thread of its own.
+async fn look_at(source: &RulesSource, policies: &Policies, in_force: Option<InForce>) -> Look {
+    let (source, policies) = (source.clone(), policies.clone());
+    spawn_blocking(move || look::look(&source, &policies, in_force))
+        .await
+        .unwrap_or_else(|error| Look {
+            fingerprint: None,
+            begun: std::time::Instant::now(),
+            outcome: Outcome::Refused(vec![format!("loading the rules broke off: {error}")]),
+        })
+}
+
+/// The set that was in force last, unless it is `own`.
+async fn last_live(store: &Store, own: Option<&RuleSetVersion>) -> Option<RuleSet> {
+    let found = async {
+        match store.live_rule_set().await? {
+            Some(last) if Some(&last.version) != own => archived(store, &last.version).await,
+            _ => Ok(None),
+        }
     };
-    spawn_blocking(look).await.unwrap_or_else(|error| {
-        let finding = format!("loading the rules broke off: {error}");
-        (None, Attempt::Refused(vec![finding]))
+    found.await.unwrap_or_else(|error| {
+        error!("the rules that were in force last can't be taken from the archive: {error}");
+        None
     })
 }
 
-fn judge(loaded: Result<Loaded, ReadError>) -> Attempt {
-    let Loaded { set, findings } = match loaded {
-        Ok(loaded) => loaded,
-        Err(error) => return Attempt::Refused(vec![error.to_string()]),
-    };
-    let rendered = |findings: &[Diagnostic]| findings.iter().map(|d| render(d, false)).collect();
-    match set {
-        None => Attempt::Refused(rendered(&findings)),
-        Some(set) => {
-            for finding in &findings {
-                warn!("about the rules\n{}", render(finding, false));
-            }
-            Attempt::Loaded(Arc::new(set))
-        }
-    }
+fn not_archived(error: &StoreError) -> String {
+    format!(
+        "the rules could not be stored in the database, so that their decisions could not be explained later: {error}"
+    )
 }
 
-/// Rings `bell` when something in the folder changes. The folder is watched rather than a file in it, because
-/// editors replace files.
-fn watcher(path: &Path, bell: mpsc::Sender<()>) -> notify::Result<notify::RecommendedWatcher> {
-    let lone_file = path
-        .is_file()
-        .then(|| path.file_name().map(ToOwned::to_owned))
-        .flatten();
-    let (folder, mode) = match (&lone_file, path.parent()) {
-        (Some(_), Some(folder)) => (folder, RecursiveMode::NonRecursive),
-        _ => (path, RecursiveMode::Recursive),
-    };
-    let folder = folder.to_owned();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // An error (a queue that ran over) may hide a change; that files were read is none.
-        let matters = event.map_or(true, |event| {
-            let ours = |p: &PathBuf| lone_file.is_none() || p.file_name() == lone_file.as_deref();
-            !event.kind.is_access() && event.paths.iter().any(ours)
-        });
-        if matters {
-            // When it is full, it rings already.
-            let _ = bell.try_send(());
+/// Frees a set once nobody judges by it any more. Many thousand rules take a while to free, and no push should be the
+/// one that waits for it.
+fn retire(set: Arc<RuleSet>) {
+    tokio::spawn(async move {
+        while Arc::strong_count(&set) > 1 {
+            sleep(QUIET).await;
         }
-    })?;
-    watcher.watch(&folder, mode)?;
-    Ok(watcher)
+        // Should the runtime end now, it is freed with everything else.
+        let _ = spawn_blocking(move || drop(set)).await;
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::store::Access;
+
+    const RULE: &str = "[[rule]]\nname = \"hi\"\nreply = \"hello\"\n";
+
+    /// A rules folder with one rule, a store, and what reloads the one and writes to the other.
+    async fn reloader(folder: &tempfile::TempDir) -> (Arc<Reloader>, Store) {
+        let rules = folder.path().join("rules");
+        std::fs::create_dir(&rules).expect("made");
+        std::fs::write(rules.join("a.toml"), RULE).expect("written");
+        let source = RulesSource {
+            path: rules,
+            apps: Vec::new(),
+            timezone: jiff::tz::TimeZone::UTC,
+            webhook_secret: true,
+        };
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        let (clock, metrics) = (Arc::new(SystemClock), Arc::new(Metrics::new()));
+        let store = Store::open(&url, Access::Daemon, clock.clone(), metrics.clone())
+            .await
+            .expect("opens");
+        let reloader = Reloader::start(source, Policies::default(), store.clone(), clock, metrics).await;
+        (Arc::new(reloader.expect("starts")), store)
+    }
+
+    #[tokio::test]
+    async fn without_notifications_changes_are_found_by_looking() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (reloader, _store) = reloader(&folder).await;
+        let mut live = reloader.live();
+        live.mark_unchanged();
+        let follow = {
+            let reloader = reloader.clone();
+            async move { reloader.follow(Watch::new(&reloader.source.path, false)).await }
+        };
+        let saved = async {
+            let two = format!("{RULE}{}", RULE.replace("hi", "ho"));
+            std::fs::write(folder.path().join("rules/a.toml"), two).expect("written");
+            live.changed().await.expect("the reloader is there");
+            assert_eq!(live.borrow().len(), 2);
+        };
+        tokio::select! {
+            () = follow => unreachable!("it follows for ever"),
+            found = tokio::time::timeout(Duration::from_secs(20), saved) => found.expect("found"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_archive_can_not_keep_does_not_go_live_and_is_tried_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (reloader, store) = reloader(&folder).await;
+        let before = reloader.status().version;
+        std::fs::write(folder.path().join("rules/b.toml"), RULE.replace("hi", "ho")).expect("written");
+        store.close().await;
+        let error = reloader.reload().await.expect_err("nothing to write to");
+        assert!(
+            error[0].contains("could not be stored") && error[0].contains("closed"),
+            "{error:?}"
+        );
+        assert_eq!(*reloader.live().borrow().version(), before);
+        assert!(reloader.changed().await, "it is tried again at the next look");
+    }
+
+    #[tokio::test]
+    async fn a_set_is_freed_only_when_nobody_judges_by_it() {
+        let set = Arc::new(RuleSet::empty());
+        let (judging, watched) = (set.clone(), Arc::downgrade(&set));
+        retire(set);
+        sleep(QUIET * 3).await;
+        assert_eq!(
+            Arc::strong_count(&judging),
+            2,
+            "the last one to let go is not whoever judges"
+        );
+        drop(judging);
+        while watched.strong_count() > 0 {
+            sleep(QUIET / 10).await;
+        }
+    }
 }

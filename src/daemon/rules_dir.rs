@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::diagnostic::Source;
+use crate::rules::{HEAD, MediaFile};
 
 /// Folders within folders; a loop of symbolic links ends here.
 const MAX_DEPTH: usize = 16;
 
 /// What lies there.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleFiles {
     /// The `*.toml` files, in the order of their paths (relative to the folder, `/` between parts).
     pub sources: Vec<Source>,
-    /// All other files, by such a path, with their size in bytes.
-    pub media: BTreeMap<PathBuf, u64>,
+    /// All other files, by such a path.
+    pub media: BTreeMap<PathBuf, MediaFile>,
 }
 
 /// Something that can't be read.
@@ -48,14 +49,26 @@ pub fn read(rules: &Path) -> Result<RuleFiles, ReadError> {
         if file.is_source {
             let text = fs::read_to_string(&file.path).map_err(|cause| ReadError {
                 path: file.path,
-                cause,
+                cause: match cause.kind() {
+                    io::ErrorKind::InvalidData => io::Error::other("this is no UTF-8 text; save it as UTF-8"),
+                    _ => cause,
+                },
             })?;
             files.sources.push(Source::new(file.name, text));
         } else {
-            files.media.insert(file.name.into(), file.size);
+            let media = MediaFile::new(file.size, head(&file.path).as_deref());
+            files.media.insert(file.name.into(), media);
         }
     }
     Ok(files)
+}
+
+/// The first bytes of a file, which tell what it holds.
+fn head(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(HEAD as u64).read_to_end(&mut head).ok()?;
+    Some(head)
 }
 
 /// A number that changes when a file does, without reading any: names, sizes, times, and which file stands behind a
@@ -64,6 +77,16 @@ pub fn fingerprint(rules: &Path) -> Result<u64, ReadError> {
     let mut hasher = DefaultHasher::new();
     list(rules)?.hash(&mut hasher);
     Ok(hasher.finish())
+}
+
+/// Whether a rule file is empty, and was not yet `within` ago.
+pub fn just_emptied(rules: &Path, now: SystemTime, within: Duration) -> bool {
+    let recently = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < within);
+    list(rules).is_ok_and(|files| {
+        files
+            .iter()
+            .any(|file| file.is_source && file.size == 0 && file.modified.is_some_and(recently))
+    })
 }
 
 #[derive(Hash)]
@@ -206,7 +229,10 @@ mod tests {
         let files = read(folder.path()).expect("readable");
         assert_eq!(names(&files), ["a.toml", "a/deep/x.toml", "a/z.toml", "b.toml"]);
         assert_eq!(&*files.sources[0].text, "a");
-        assert_eq!(files.media[Path::new("images/menu.png")], 5);
+        assert_eq!(
+            files.media[Path::new("images/menu.png")],
+            MediaFile::new(5, Some(b"12345"))
+        );
         assert_eq!(files.media.len(), 2);
     }
 
@@ -239,7 +265,11 @@ mod tests {
         let rules = folder.path().join("one.rules");
         let files = read(&rules).expect("readable");
         assert_eq!(names(&files), ["one.rules"]);
-        let media: Vec<_> = files.media.iter().map(|(p, size)| (p.to_str(), *size)).collect();
+        let media: Vec<_> = files
+            .media
+            .iter()
+            .map(|(p, file)| (p.to_str(), file.size()))
+            .collect();
         assert_eq!(media, [(Some("images/b.JPG"), 4), (Some("menu.png"), 3)]);
         assert_eq!(media_root(&rules), folder.path());
     }
@@ -254,7 +284,7 @@ mod tests {
         fs::write(folder.path().join("latin1.toml"), [0xe9]).expect("written");
         let bytes = read(folder.path()).expect_err("no UTF-8").to_string();
         assert!(
-            bytes.contains("latin1.toml: stream did not contain valid UTF-8"),
+            bytes.contains("latin1.toml: this is no UTF-8 text; save it as UTF-8"),
             "{bytes}"
         );
     }
@@ -282,6 +312,19 @@ mod tests {
         symlink(".", root.join("loop")).expect("linked");
         let looped = read(root).expect_err("a loop").to_string();
         assert!(looped.contains("loop of symbolic links"), "{looped}");
+    }
+
+    #[test]
+    fn a_file_that_was_just_emptied_is_told() {
+        let folder = folder(&[("a.toml", "a"), ("notes.txt", ""), ("b/c.toml", "c")]);
+        let told = |later: u64| {
+            let now = SystemTime::now() + Duration::from_secs(later);
+            just_emptied(folder.path(), now, Duration::from_secs(60))
+        };
+        assert!(!told(0));
+        fs::write(folder.path().join("b/c.toml"), "").expect("written");
+        assert!(told(1));
+        assert!(!told(61), "it is meant to be empty");
     }
 
     #[test]

@@ -9,16 +9,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::admin::{self, Admin};
-use super::reload::{Reloader, RulesSource};
+use super::policies::policies_of;
+use super::reload::Reloader;
+use super::rules_source::RulesSource;
 use super::{Daemon, STOP_PUSHES, StartError, http, rules_dir, supervise};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
-use crate::intake::{Intake, QuotaPolicy};
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
 use crate::receiver::{self, Receiver};
 use crate::store::{Access, Store, StoreError};
 use crate::token::{TokenKeeper, TokenSource};
+use crate::webhook;
 use crate::wechat::api::{Api, ApiConfig};
 use crate::wechat::{AesKey, Credentials};
 
@@ -26,8 +29,8 @@ use crate::wechat::{AesKey, Credentials};
 const ADMIN_CONNECTIONS: usize = 64;
 
 impl Daemon {
-    /// Starts everything; when it returns, both listeners accept. Rules with an error keep it from starting: whoever
-    /// starts it looks on, while a reload of broken rules happens behind everybody's back.
+    /// Starts everything; when it returns, both listeners accept. Rules with an error keep it from starting, unless the
+    /// archive has those that were in force last.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let credentials = config
@@ -40,13 +43,9 @@ impl Daemon {
             .iter()
             .map(|app| api(app, &config))
             .collect::<Result<Vec<_>, _>>()?;
+        let webhook = webhook_client(&config)?;
         let (listener, addr) = bind("listen", config.listen).await?;
         let (admin_listener, admin_addr) = bind("[admin] listen", config.admin.listen).await?;
-        let rules = Reloader::start(RulesSource::of(&config), clock.clone(), metrics.clone())
-            .await
-            .map_err(|findings| broken_rules(&config, &findings))?;
-        let rules = Arc::new(rules);
-
         let store = Store::open(&config.database, Access::Daemon, clock.clone(), metrics.clone())
             .await
             .map_err(|error| {
@@ -56,7 +55,17 @@ impl Daemon {
                      that it lies in"
                 ))
             })?;
-        let intake = Intake::new(store.clone(), rules.live(), policies(&config));
+        let rules = Reloader::start(
+            RulesSource::of(&config),
+            policies_of(&config),
+            store.clone(),
+            clock.clone(),
+            metrics.clone(),
+        )
+        .await
+        .map_err(|findings| broken_rules(&config, &findings))?;
+        let rules = Arc::new(rules);
+        let intake = Intake::new(store.clone(), rules.live(), policies_of(&config));
         let names = config.apps.iter().map(|app| app.name.clone());
         let receiver = Receiver::new(
             names.clone().zip(credentials).collect(),
@@ -86,6 +95,7 @@ impl Daemon {
             );
             senders.push(Sender {
                 app: app.name.clone(),
+                kind: app.kind,
                 api,
                 token: token.clone(),
             });
@@ -108,7 +118,7 @@ impl Daemon {
         )));
         let deliver = {
             let (store, clock, metrics, stop) = (store.clone(), clock, metrics.clone(), rooms.clone());
-            let config = outbox_config(&config);
+            let config = outbox_config(&config, webhook);
             move || {
                 let (senders, config) = (senders.clone(), config.clone());
                 outbox::run(
@@ -214,18 +224,6 @@ fn api(app: &config::App, config: &Config) -> Result<Api, StartError> {
     Api::new(api).map_err(|error| StartError(format!("app {}: {error}", app.name)))
 }
 
-fn policies(config: &Config) -> Vec<(crate::message::AppName, QuotaPolicy)> {
-    let policy = |app: &config::App| QuotaPolicy {
-        kind: app.kind,
-        reserve: config.outbox.reserve,
-    };
-    config
-        .apps
-        .iter()
-        .map(|app| (app.name.clone(), policy(app)))
-        .collect()
-}
-
 fn token_source(source: &AccessTokenSource) -> TokenSource {
     match source {
         AccessTokenSource::Stable => TokenSource::Stable,
@@ -234,7 +232,18 @@ fn token_source(source: &AccessTokenSource) -> TokenSource {
     }
 }
 
-fn outbox_config(config: &Config) -> OutboxConfig {
+/// The client that asks webhooks, if there is a secret to sign with.
+fn webhook_client(config: &Config) -> Result<Option<webhook::Client>, StartError> {
+    let Some(secret) = &config.webhook.secret else {
+        return Ok(None);
+    };
+    let key = webhook::Key::new(secret)
+        .map_err(|error| StartError(format!("`secret` under `[webhook]` {error}")))?;
+    let client = webhook::Client::new(key).map_err(|error| StartError(format!("webhooks: {error}")))?;
+    Ok(Some(client))
+}
+
+fn outbox_config(config: &Config, webhook: Option<webhook::Client>) -> OutboxConfig {
     OutboxConfig {
         max_age: config.outbox.max_age,
         on_uncertain: if config.outbox.hold_uncertain {
@@ -245,5 +254,8 @@ fn outbox_config(config: &Config) -> OutboxConfig {
         concurrency: config.outbox.concurrency,
         gap: config.outbox.gap,
         media_root: rules_dir::media_root(&config.rules).to_owned(),
+        reserve: config.outbox.reserve,
+        webhook,
+        webhook_concurrency: config.webhook.concurrency,
     }
 }
