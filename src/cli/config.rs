@@ -20,6 +20,11 @@ pub(super) struct ConfigArg {
 }
 
 impl ConfigArg {
+    /// As if `path` had been named.
+    pub fn at(path: PathBuf) -> Self {
+        Self { config: Some(path) }
+    }
+
     /// The file, named or not.
     pub fn path(&self) -> &Path {
         self.config.as_deref().unwrap_or(Path::new(DEFAULT))
@@ -28,6 +33,15 @@ impl ConfigArg {
     /// The file, if it was named.
     pub fn named(&self) -> Option<&Path> {
         self.config.as_deref()
+    }
+
+    /// The config of the working directory, if none was named and that one can be used: rules that are looked at there
+    /// probably belong to it.
+    pub fn beside(&self) -> Option<Config> {
+        match self.config {
+            Some(_) => None,
+            None => config::read_without_secrets(Path::new(DEFAULT)).ok()?.config,
+        }
     }
 
     /// The settings; errors go to standard error. Warnings are for `serve` and `check`: who reads the log, say, has

@@ -100,7 +100,7 @@ impl Demo {
             return std::path::absolute(near).context("can't find the rules");
         }
         let copy = folder.join("rules");
-        examples::write(&copy)?;
+        examples::write(&copy, None)?;
         Ok(copy)
     }
 }

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
-use super::{Exit, examples};
+use super::{Exit, examples, schema};
 use crate::config::starter;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Writes wxreply.toml, rules/, and secrets/ with a fresh Token and EncodingAESKey. A file that is \
-                        there already is left as it is."
+    after_help = "Writes wxreply.toml, rules/, secrets/ with a fresh Token and EncodingAESKey, and .schema/, from \
+                        which an editor knows what may be written in the first two. A file that is there already is \
+                        left as it is."
 )]
 pub(super) struct Init {
     /// The folder to write into; made if need be
@@ -32,14 +33,22 @@ impl Init {
             let new = examples::create(&self.dir.join(path), secret.as_bytes(), true)?;
             written.push((PathBuf::from(path), !new));
         }
-        for (path, kept) in examples::write(&self.dir.join("rules"))? {
+        for (path, text) in [
+            (".schema/config.json", schema::of_config()?),
+            (".schema/rules.json", schema::of_rules()?),
+        ] {
+            let new = examples::create(&self.dir.join(path), text.as_bytes(), false)?;
+            written.push((path.into(), !new));
+        }
+        for (path, kept) in examples::write(&self.dir.join("rules"), Some("../.schema/rules.json"))? {
             written.push((PathBuf::from("rules").join(path), kept));
         }
         let ignored = b"# What no repository should hold.\nsecrets/\nwxreply.db*\n";
         let new = examples::create(&self.dir.join(".gitignore"), ignored, false)?;
         written.push((".gitignore".into(), !new));
         // Last, so that what it speaks of is there.
-        examples::create(&config, starter.config.as_bytes(), false)?;
+        let text = format!("#:schema ./.schema/config.json\n\n{}", starter.config);
+        examples::create(&config, text.as_bytes(), false)?;
         written.push(("wxreply.toml".into(), false));
 
         let mut out = std::io::stdout().lock();
@@ -57,10 +66,11 @@ impl Init {
         writeln!(
             out,
             "\nNext:\n  \
-             1. {dir}/wxreply.toml: fill in app_id; put the AppSecret into {dir}/secrets/shop.app_secret\n  \
-             2. wxreply check{arg}\n  \
-             3. wxreply serve{arg}\n  \
-             4. In WeChat's backend (消息推送): the URL https://<your domain>/wechat/shop, and Token and\n     \
+             1. {dir}/rules/: what is answered. No account is needed to try it: wxreply test{arg}\n  \
+             2. {dir}/wxreply.toml: fill in app_id; put the AppSecret into {dir}/secrets/shop.app_secret\n  \
+             3. wxreply check{arg}\n  \
+             4. wxreply serve{arg}\n  \
+             5. In WeChat's backend (消息推送): the URL https://<your domain>/wechat/shop, and Token and\n     \
              EncodingAESKey from {dir}/secrets/; 安全模式"
         )?;
         Ok(Exit::Fine)

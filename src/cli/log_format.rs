@@ -222,7 +222,7 @@ fn record(entry: &Entry) -> anyhow::Result<[String; 16]> {
 }
 
 /// Text that a spreadsheet will not run: a customer may send `=HYPERLINK(…)`.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{text}")
     } else {

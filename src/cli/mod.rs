@@ -8,14 +8,22 @@ mod config;
 mod demo;
 mod examples;
 mod explain;
+mod fmt;
+mod import;
 mod init;
 mod log;
 mod log_format;
 mod print;
 mod push;
+mod replay;
+mod replay_format;
 mod resend;
+mod rules;
+mod schema;
 mod serve;
 mod simulate;
+mod test;
+mod test_junit;
 mod time;
 
 use std::io::ErrorKind;
@@ -34,7 +42,8 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
-  1  what was checked is bad: a finding, a push that was not taken, a reply that could not be resent
+  1  what was checked is bad: a finding, a failed test, a message that no rule answers, more
+     changes than allowed, a push that was not taken, a reply that could not be resent
   2  it could not run: usage, config, database, a port that is taken";
 
 #[derive(Debug, Subcommand)]
@@ -47,8 +56,20 @@ enum Command {
     Init(init::Init),
     /// Check config and rules: every problem, where it is, and what to write instead
     Check(check::Check),
+    /// Run the tests that stand beside the rules
+    Test(test::Test),
     /// Say which rule answers a message, and why the others do not
     Explain(explain::Explain),
+    /// Show all rules in the order in which they are tried, and whether they are in force
+    Rules(rules::Rules),
+    /// Run recorded traffic through candidate rules, and show what would change
+    Replay(replay::Replay),
+    /// Lay rule files out in the one canonical way
+    Fmt(fmt::Fmt),
+    /// Turn replies from WeChat's backend, or a table of keywords, into rules
+    Import(import::Import),
+    /// Print a JSON Schema of rule files or of the config, for completion in editors
+    Schema(schema::Schema),
     /// Review the message log
     Log(Box<log::Log>),
     /// Put failed, dropped or uncertain replies back in the queue
@@ -78,7 +99,13 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Init(init) => init.run(),
         Command::Check(check) => check.run(),
+        Command::Test(test) => test.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Rules(rules) => rules.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Fmt(fmt) => fmt.run(),
+        Command::Import(import) => import.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Log(log) => log.run(),
         Command::Resend(resend) => resend.run(),
         Command::Push(push) => push.run(),

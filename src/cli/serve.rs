@@ -15,7 +15,8 @@ use crate::diagnostic::render;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Starts only when config and rules have no error. Afterwards it follows the rules: saving a rule file (or SIGHUP) loads \
-them anew, and when they have an error, the old ones stay in force.
+them anew, and when they have an error, or one of their own tests fails, the old ones stay in force. So they do over a \
+restart: if the rules can't be used then, those that were in force last are taken from the database.
 
 SIGTERM and SIGINT finish what is in flight, within 10 s; a second one stops at once. The log goes to standard error; \
 WXREPLY_LOG or RUST_LOG says how much of it (\"debug\", \"wxreply::outbox=debug,info\").")]
