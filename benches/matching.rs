@@ -8,7 +8,6 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use regex::Regex;
 use wxreply::diagnostic::Source;
 use wxreply::message::{AppName, Fields, Inbound, MessageId, OpenId};
@@ -64,11 +63,7 @@ fn main() {
 }
 
 fn rule_set(sources: &[Source]) -> RuleSet {
-    let scope = Scope {
-        apps: Vec::new(),
-        timezone: TimeZone::UTC,
-        media: Default::default(),
-    };
+    let scope = Scope::default();
     let loaded = load(sources, &scope);
     let error = loaded.findings.iter().find(|finding| finding.is_error());
     loaded

@@ -1,14 +1,20 @@
 //! A light load generator: one thread, non-blocking sockets, requests made before the clock starts.
 //!
+//! In a closed loop, each connection sends as soon as it is answered: that finds the highest rate. In an open one, requests
+//! have appointed times: that finds what customers feel, for a stall does not keep others from coming.
+//!
 //! It shares the machine with what it measures, so it does as little as it can: writes bytes that are ready, and
 //! looks only for the end of each answer.
 
+#![allow(dead_code, reason = "each benchmark uses one of the loops")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 /// What one run came to.
 #[derive(Debug)]
@@ -27,6 +33,17 @@ impl Report {
     /// Right answers a second.
     pub fn rate(&self) -> f64 {
         self.answered as f64 / self.took.as_secs_f64()
+    }
+
+    fn note(&mut self, connection: &mut Connection, right: bool) {
+        if right {
+            self.answered += 1;
+        } else {
+            self.wrong += 1;
+        }
+        let micros = connection.since.elapsed().as_micros();
+        self.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
+        connection.idle = true;
     }
 
     /// The latency below which `share` of the answers came, in milliseconds.
@@ -51,30 +68,9 @@ struct Connection {
 /// Sends `requests` over `connections` keep-alive connections, each as soon as its last one is answered, until
 /// `time` is over or none is left.
 pub fn closed_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, time: Duration) -> Report {
-    let mut poll = Poll::new().expect("epoll");
+    let (mut poll, mut open) = connect(addr, connections);
     let mut events = Events::with_capacity(connections);
     let mut next = 0;
-    let mut open: Vec<Connection> = (0..connections)
-        .map(|n| {
-            let stream = std::net::TcpStream::connect(addr).expect("the server accepts");
-            stream.set_nodelay(true).expect("nodelay");
-            stream.set_nonblocking(true).expect("nonblocking");
-            let mut stream = TcpStream::from_std(stream);
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry()
-                .register(&mut stream, Token(n), interest)
-                .expect("register");
-            let since = Instant::now();
-            Connection {
-                stream,
-                request: 0,
-                written: 0,
-                answer: Vec::with_capacity(1024),
-                since,
-                idle: true,
-            }
-        })
-        .collect();
     let mut report = Report {
         answered: 0,
         wrong: 0,
@@ -106,14 +102,7 @@ pub fn closed_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, t
                 read(connection);
                 while let Some((length, right)) = answered(&connection.answer) {
                     connection.answer.drain(..length);
-                    if right {
-                        report.answered += 1;
-                    } else {
-                        report.wrong += 1;
-                    }
-                    let micros = connection.since.elapsed().as_micros();
-                    report.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
-                    connection.idle = true;
+                    report.note(connection, right);
                     if over || !begin(connection, &mut next, requests.len()) {
                         active -= 1;
                     } else {
@@ -126,6 +115,97 @@ pub fn closed_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, t
     report.took = start.elapsed();
     report.latencies.sort_unstable();
     report
+}
+
+/// Sends `requests` at `rate` a second over `connections` keep-alive connections, whether or not the last ones were
+/// answered, until all are. Latencies count from the time at which a request was to be sent.
+pub fn open_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, rate: u32) -> Report {
+    let (mut poll, mut open) = connect(addr, connections);
+    let mut events = Events::with_capacity(connections);
+    let timer = Token(connections);
+    let waker = Waker::new(poll.registry(), timer).expect("a waker");
+    let mut idle: Vec<usize> = (0..connections).collect();
+    let (due, mut sent) = (AtomicUsize::new(0), 0);
+    let mut report = Report {
+        answered: 0,
+        wrong: 0,
+        took: Duration::ZERO,
+        latencies: Vec::with_capacity(requests.len()),
+    };
+    let start = Instant::now();
+    let at = |n: usize| start + Duration::from_secs_f64(n as f64 / f64::from(rate));
+    std::thread::scope(|scope| {
+        // Time-outs of `poll` are whole milliseconds, which is too coarse.
+        scope.spawn(|| {
+            for n in 0..requests.len() {
+                std::thread::sleep(at(n).saturating_duration_since(Instant::now()));
+                due.store(n + 1, Ordering::Release);
+                waker.wake().expect("the loop runs");
+            }
+        });
+        while report.answered + report.wrong < requests.len() {
+            poll.poll(&mut events, Some(Duration::from_millis(100)))
+                .expect("poll");
+            assert!(
+                start.elapsed() < at(requests.len()) - start + Duration::from_secs(30),
+                "requests stay unanswered"
+            );
+            for event in events.iter().filter(|event| event.token() != timer) {
+                let connection = &mut open[event.token().0];
+                if connection.idle {
+                    continue;
+                }
+                if event.is_writable() {
+                    write(connection, requests);
+                }
+                if event.is_readable() {
+                    read(connection);
+                    if let Some((length, right)) = answered(&connection.answer) {
+                        connection.answer.drain(..length);
+                        report.note(connection, right);
+                        idle.push(event.token().0);
+                    }
+                }
+            }
+            while sent < due.load(Ordering::Acquire)
+                && let Some(n) = idle.pop()
+            {
+                let connection = &mut open[n];
+                begin(connection, &mut sent, requests.len());
+                connection.since = at(connection.request);
+                write(connection, requests);
+            }
+        }
+    });
+    report.took = start.elapsed();
+    report.latencies.sort_unstable();
+    report
+}
+
+fn connect(addr: SocketAddr, connections: usize) -> (Poll, Vec<Connection>) {
+    let poll = Poll::new().expect("epoll");
+    let open = (0..connections)
+        .map(|n| {
+            let stream = std::net::TcpStream::connect(addr).expect("the server accepts");
+            stream.set_nodelay(true).expect("nodelay");
+            stream.set_nonblocking(true).expect("nonblocking");
+            let mut stream = TcpStream::from_std(stream);
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry()
+                .register(&mut stream, Token(n), interest)
+                .expect("register");
+            let since = Instant::now();
+            Connection {
+                stream,
+                request: 0,
+                written: 0,
+                answer: Vec::with_capacity(1024),
+                since,
+                idle: true,
+            }
+        })
+        .collect();
+    (poll, open)
 }
 
 fn begin(connection: &mut Connection, next: &mut usize, all: usize) -> bool {
