@@ -1,114 +1,27 @@
 //! The documentation, fed to the program: what it shows must work, and what the program knows must stand in it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use jiff::tz::TimeZone;
 use wxreply::config;
 use wxreply::diagnostic::{Diagnostic, Source};
+use wxreply::intake::Policies;
 use wxreply::message::AppKind;
 use wxreply::metrics::Metrics;
-use wxreply::rules::{AppScope, Scope, load};
+use wxreply::rehearsal::run_tests;
+use wxreply::rules::{AppScope, MediaFile, Scope, load};
 use wxreply::simulator::FAULTS;
 
-/// One of the two languages.
-struct Readme {
-    name: &'static str,
-    text: String,
-}
+use crate::page::{Block, Page, root};
 
-/// A fenced block: its language and its text.
-struct Block {
-    language: String,
-    text: String,
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn both() -> [Readme; 2] {
-    ["README.md", "README.zh-CN.md"].map(|name| {
-        let text = std::fs::read_to_string(root().join(name)).expect("readable");
-        Readme { name, text }
-    })
-}
-
-impl Readme {
-    fn blocks(&self, language: &str) -> Vec<Block> {
-        self.parts()
-            .1
-            .into_iter()
-            .filter(|block| block.language == language)
-            .collect()
-    }
-
-    /// The lines outside of fenced blocks, and the blocks.
-    fn parts(&self) -> (Vec<&str>, Vec<Block>) {
-        let (mut prose, mut blocks) = (Vec::new(), Vec::<Block>::new());
-        let mut open = false;
-        for line in self.text.lines() {
-            match (line.strip_prefix("```"), blocks.last_mut()) {
-                (Some(_), _) if open => open = false,
-                (Some(language), _) => {
-                    open = true;
-                    blocks.push(Block {
-                        language: language.to_owned(),
-                        text: String::new(),
-                    });
-                }
-                (None, Some(block)) if open => block.text.extend([line, "\n"]),
-                _ => prose.push(line),
-            }
-        }
-        assert!(!open, "{}: a block is not closed", self.name);
-        (prose, blocks)
-    }
-
-    fn headings(&self) -> Vec<&str> {
-        self.parts()
-            .0
-            .into_iter()
-            .filter(|line| line.starts_with('#'))
-            .collect()
-    }
-
-    /// Where its links lead that lead into the repository.
-    fn links(&self) -> Vec<&str> {
-        let targets = self
-            .text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
-        targets.filter(|target| !target.starts_with("http")).collect()
-    }
-
-    /// Whether a name stands in it as `code`, alone or as a part of something longer.
-    fn says(&self, name: &str) -> bool {
-        let inside = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-        let found = |code: &str| {
-            code.match_indices(name).any(|(at, _)| {
-                let before = code[..at].chars().next_back();
-                let after = code[at + name.len()..].chars().next();
-                !before.is_some_and(inside) && !after.is_some_and(inside)
-            })
-        };
-        let prose = self.parts().0;
-        prose
-            .into_iter()
-            .flat_map(|line| line.split('`').skip(1).step_by(2))
-            .any(found)
-    }
-
-    fn must_say<'n>(&self, what: &str, names: impl IntoIterator<Item = &'n str>) {
-        let missing: Vec<_> = names.into_iter().filter(|name| !self.says(name)).collect();
-        assert!(missing.is_empty(), "{} lacks {what}: {missing:?}", self.name);
-    }
+fn both() -> [Page; 2] {
+    ["README.md", "README.zh-CN.md"].map(Page::read)
 }
 
 /// What the rules of the documentation may refer to.
-fn scope() -> Scope {
+pub fn scope() -> Scope {
     let vars = [("shop", "小店"), ("phone", "400-000-0000")];
     Scope {
         apps: vec![AppScope {
@@ -118,20 +31,33 @@ fn scope() -> Scope {
         }],
         timezone: TimeZone::get("Asia/Shanghai").expect("a zone"),
         media: ["images/menu.png", "images/cover.png"]
-            .map(|path| (PathBuf::from(path), 1000))
+            .map(|path| (PathBuf::from(path), MediaFile::new(1000, None)))
             .into(),
+        ..Scope::default()
     }
 }
 
+/// The findings about rules, and their tests that fail.
 fn rule_findings(text: &str) -> Vec<Diagnostic> {
-    load(&[Source::new("readme.toml", text)], &scope()).findings
+    let mut loaded = load(&[Source::new("readme.toml", text)], &scope());
+    if let Some(set) = &loaded.set {
+        let failed = run_tests(set, &loaded.tests, &Policies::default());
+        loaded.findings.extend(failed);
+    }
+    loaded.findings
 }
 
 /// The findings about a config, the secrets that it speaks of being there.
 fn config_findings(text: &str) -> Vec<Diagnostic> {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("secrets")).expect("made");
-    for (name, length) in [("shop.app_secret", 32), ("shop.token", 32), ("shop.aes_key", 43)] {
+    let secrets = [
+        ("shop.app_secret", 32),
+        ("shop.token", 32),
+        ("shop.aes_key", 43),
+        ("webhook", 43),
+    ];
+    for (name, length) in secrets {
         std::fs::write(folder.path().join("secrets").join(name), "a".repeat(length)).expect("written");
     }
     let path = folder.path().join("wxreply.toml");
@@ -203,13 +129,13 @@ fn every_toml_block_works() {
 #[test]
 fn both_languages_say_the_same() {
     let [english, chinese] = both();
-    let levels = |readme: &Readme| -> Vec<usize> {
+    let levels = |readme: &Page| -> Vec<usize> {
         let level = |heading: &&str| heading.chars().take_while(|c| *c == '#').count();
         readme.headings().iter().map(level).collect()
     };
     assert_eq!(levels(&english), levels(&chinese), "the headings");
     // Comments differ.
-    let toml = |readme: &Readme| -> Vec<toml::Table> {
+    let toml = |readme: &Page| -> Vec<toml::Table> {
         readme
             .blocks("toml")
             .iter()
@@ -217,9 +143,8 @@ fn both_languages_say_the_same() {
             .collect()
     };
     assert_eq!(toml(&english), toml(&chinese), "the TOML blocks");
-    let commands = |readme: &Readme| -> Vec<String> {
-        readme.blocks("sh").into_iter().map(|block| block.text).collect()
-    };
+    let commands =
+        |readme: &Page| -> Vec<String> { readme.blocks("sh").into_iter().map(|block| block.text).collect() };
     assert_eq!(commands(&english), commands(&chinese), "the commands");
 }
 
@@ -266,17 +191,15 @@ fn every_command_and_option_is_named() {
                 .lines()
                 .find(|line| line.starts_with(&format!("| `wxreply {command}")));
             let row = row.unwrap_or_else(|| panic!("{} has no row for {command}", readme.name));
+            // What the help says of them may name other commands' options.
+            let help = help(command);
+            let own = help.lines().map(str::trim).filter(|line| line.starts_with('-'));
             let everywhere = ["--help", "--config"];
-            for option in options(&help(command))
-                .into_iter()
-                .filter(|o| !everywhere.contains(o))
-            {
-                assert!(
-                    options(row).contains(option),
-                    "{}: {command} has {option}",
-                    readme.name
-                );
-            }
+            let own: BTreeSet<_> = own
+                .filter_map(|line| options(line).into_iter().next())
+                .filter(|option| !everywhere.contains(option))
+                .collect();
+            assert_eq!(options(row), own, "{}: {command}", readme.name);
         }
     }
 }
@@ -284,24 +207,24 @@ fn every_command_and_option_is_named() {
 #[test]
 fn every_key_of_the_config_is_explained() {
     let app = "[[app]]\nname = 'shop'\nkind = 'mini-program'\n";
-    let asked = [
-        format!("{ODD}\n{app}"),
-        format!("[admin]\n{ODD}\n{app}"),
-        format!("[push]\n{ODD}\n{app}"),
-        format!("[outbox]\n{ODD}\n{app}"),
-        format!("{app}{ODD}\n"),
-    ];
+    let asked = [format!("{ODD}\n{app}"), format!("{app}{ODD}\n")];
+    let keys = |text: &str| listed(&config_findings(text), "C002", "it may hold: ");
     for readme in both() {
         for text in &asked {
-            let keys = listed(&config_findings(text), "C002", "it may hold: ");
-            readme.must_say("keys", keys.iter().map(String::as_str));
+            readme.must_say("keys", keys(text).iter().map(String::as_str));
+        }
+        for table in ["admin", "push", "outbox", "webhook"] {
+            for key in keys(&format!("[{table}]\n{ODD}\n{app}")) {
+                let row = format!("\n| `[{table}]` `{key}` | ");
+                assert!(readme.text.contains(&row), "{} lacks{row}", readme.name);
+            }
         }
     }
 }
 
 #[test]
 fn every_key_of_a_rule_is_explained() {
-    let asked = [
+    let of_a_rule = [
         ("", ODD.to_owned()),
         ("when.", format!("when.{ODD}")),
         ("", format!("when.time = {{ hours = '09:00-18:00', {ODD} }}")),
@@ -311,38 +234,25 @@ fn every_key_of_a_rule_is_explained() {
         ("", format!("reply = {{ mini_program_page = {{ {ODD} }} }}")),
         ("", format!("reply = {{ image = {{ {ODD} }} }}")),
     ];
+    let of_a_test = [
+        ("", ODD.to_owned()),
+        ("", format!("steps = [{{ message = 'x', {ODD} }}]")),
+        ("given.", format!("given = {{ {ODD} }}")),
+        ("expect.", format!("expect = {{ {ODD} }}")),
+    ];
+    let rule = "[[rule]]\nname = 'r'\n";
+    let mut asked = vec![
+        ("", format!("{ODD}\n{rule}")),
+        ("", format!("{rule}[calendar.x]\n{ODD}\n")),
+    ];
+    asked.extend(of_a_rule.map(|(prefix, line)| (prefix, format!("{rule}{line}\n"))));
+    asked.extend(of_a_test.map(|(prefix, line)| (prefix, format!("{rule}[[test]]\nname = 't'\n{line}\n"))));
     for readme in both() {
-        for (prefix, line) in &asked {
-            let findings = rule_findings(&format!("[[rule]]\nname = 'r'\n{line}\n"));
-            let keys = listed(&findings, "E002", "known here: ");
+        for (prefix, text) in &asked {
+            let keys = listed(&rule_findings(text), "E002", "known here: ");
             let keys: Vec<_> = keys.iter().map(|key| format!("{prefix}{key}")).collect();
             readme.must_say("keys", keys.iter().map(String::as_str));
         }
-    }
-}
-
-#[test]
-fn every_code_is_explained_and_no_other() {
-    let sources = ["src/rules/codes.rs", "src/config/codes.rs"]
-        .map(|path| std::fs::read_to_string(root().join(path)).expect("readable"));
-    let known: BTreeSet<&str> = sources
-        .iter()
-        .flat_map(|source| source.split('"').skip(1).step_by(2))
-        .filter(|text| text.len() == 4 && text[1..].bytes().all(|b| b.is_ascii_digit()))
-        .collect();
-    assert!(known.len() > 40, "{known:?}");
-    for readme in both() {
-        let rows = readme
-            .text
-            .lines()
-            .filter_map(|line| line.strip_prefix("| ")?.get(..4));
-        let explained: BTreeSet<&str> = rows
-            .filter(|code| {
-                code.get(1..)
-                    .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-            })
-            .collect();
-        assert_eq!(explained, known, "{}", readme.name);
     }
 }
 
@@ -354,6 +264,8 @@ fn every_metric_status_and_fault_is_explained() {
     metrics.delivery("shop", "sent");
     metrics.token_renewal("shop", "renewed");
     metrics.rules_reload("loaded");
+    metrics.rules_version("0123456789abcdef");
+    metrics.webhook_call("shop", "answered");
     let page = metrics.page();
     let names: Vec<String> = page
         .lines()
@@ -406,22 +318,5 @@ fn every_field_of_the_log_is_explained() {
 
 #[test]
 fn links_lead_somewhere() {
-    for readme in both() {
-        let anchors: BTreeSet<String> = readme.headings().into_iter().map(anchor).collect();
-        for link in readme.links() {
-            match link.strip_prefix('#') {
-                Some(name) => assert!(anchors.contains(name), "{}: #{name}", readme.name),
-                None => assert!(root().join(link).exists(), "{}: {link}", readme.name),
-            }
-        }
-    }
-}
-
-/// What GitHub makes of a heading.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
-        .map(|c| if c == ' ' { '-' } else { c })
-        .collect()
+    both().iter().for_each(Page::must_lead_somewhere);
 }

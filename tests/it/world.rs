@@ -101,7 +101,7 @@ impl Plan {
             callback: callback.clone(),
         };
         let wechat = Simulator::start(config, listener).await.expect("WeChat starts");
-        let tables = ["push", "outbox"].map(|table| {
+        let tables = ["push", "outbox", "webhook"].map(|table| {
             let lines: Vec<_> = self
                 .settings
                 .iter()
@@ -112,11 +112,10 @@ impl Plan {
         });
         let config = format!(
             "listen = \"127.0.0.1:{port}\"\nrules = \"rules\"\ndatabase = \"sqlite://wxreply.db\"\n\
-             timezone = \"Asia/Shanghai\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{}{}\
+             timezone = \"Asia/Shanghai\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{}\
              [[app]]\nname = \"shop\"\nkind = \"mini-program\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\n\
              encoding_aes_key = \"{}\"\nmode = \"{}\"\n{}\n{}",
-            tables[0],
-            tables[1],
+            tables.concat(),
             account.app_id,
             account.app_secret,
             account.token,

@@ -10,6 +10,9 @@ fn a_beginner_is_led_from_an_empty_folder_to_a_config_without_findings() {
     wrote shop/secrets/shop.app_secret
     wrote shop/secrets/shop.token
     wrote shop/secrets/shop.aes_key
+    wrote shop/secrets/webhook
+    wrote shop/.schema/config.json
+    wrote shop/.schema/rules.json
     wrote shop/rules/handover.toml
     wrote shop/rules/menu.toml
     wrote shop/rules/orders.toml
@@ -20,10 +23,11 @@ fn a_beginner_is_led_from_an_empty_folder_to_a_config_without_findings() {
     wrote shop/wxreply.toml
 
     Next:
-      1. shop/wxreply.toml: fill in app_id; put the AppSecret into shop/secrets/shop.app_secret
-      2. wxreply check --config shop/wxreply.toml
-      3. wxreply serve --config shop/wxreply.toml
-      4. In WeChat's backend (消息推送): the URL https://<your domain>/wechat/shop, and Token and
+      1. shop/rules/: what is answered. No account is needed to try it: wxreply test --config shop/wxreply.toml
+      2. shop/wxreply.toml: fill in app_id; put the AppSecret into shop/secrets/shop.app_secret
+      3. wxreply check --config shop/wxreply.toml
+      4. wxreply serve --config shop/wxreply.toml
+      5. In WeChat's backend (消息推送): the URL https://<your domain>/wechat/shop, and Token and
          EncodingAESKey from shop/secrets/; 安全模式
     exit 0
     "#);
@@ -36,35 +40,34 @@ fn a_beginner_is_led_from_an_empty_folder_to_a_config_without_findings() {
     "#);
     insta::assert_snapshot!(run(&shop, &["check"]), @r#"
     error[C003]: `app_id` is empty
-      --> wxreply.toml:18:14
+      --> wxreply.toml:20:14
        |
-    18 | app_id     = ""                  # "wx" and 16 characters
+    20 | app_id     = ""                  # "wx" and 16 characters
        |              ^^ fill this in
 
     error[C010]: `app_secret`: the file …/secrets/shop.app_secret is empty
-      --> wxreply.toml:19:14
+      --> wxreply.toml:21:14
        |
-    19 | app_secret = { file = "secrets/shop.app_secret" }
+    21 | app_secret = { file = "secrets/shop.app_secret" }
        |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
        = help: put the secret into it, and nothing else
 
-    the rules were not checked, because the config can't be used
-
-    2 errors, 0 warnings: wxreply.toml
+    2 errors, 0 warnings: wxreply.toml, 25 rules in rules
+    more about a finding: wxreply check --explain C003
     exit 1
     "#);
     insta::assert_snapshot!(run(&shop, &["serve"]), @r#"
     ! error[C003]: `app_id` is empty
-    !   --> wxreply.toml:18:14
+    !   --> wxreply.toml:20:14
     !    |
-    ! 18 | app_id     = ""                  # "wx" and 16 characters
+    ! 20 | app_id     = ""                  # "wx" and 16 characters
     !    |              ^^ fill this in
     !
     ! error[C010]: `app_secret`: the file …/secrets/shop.app_secret is empty
-    !   --> wxreply.toml:19:14
+    !   --> wxreply.toml:21:14
     !    |
-    ! 19 | app_secret = { file = "secrets/shop.app_secret" }
+    ! 21 | app_secret = { file = "secrets/shop.app_secret" }
     !    |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     !    |
     !    = help: put the secret into it, and nothing else

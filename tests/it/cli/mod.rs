@@ -2,10 +2,16 @@
 
 mod check;
 mod explain;
+mod fmt;
+mod import;
 mod init;
 mod live;
 mod log;
 mod push;
+mod replay;
+mod rules;
+mod schema;
+mod test;
 mod usage;
 
 use std::io::Read;

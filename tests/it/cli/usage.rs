@@ -19,7 +19,13 @@ fn without_a_command_the_commands_are_listed() {
     !   serve     Run the daemon
     !   init      Write a commented wxreply.toml, rules to begin with, and fresh secrets
     !   check     Check config and rules: every problem, where it is, and what to write instead
+    !   test      Run the tests that stand beside the rules
     !   explain   Say which rule answers a message, and why the others do not
+    !   rules     Show all rules in the order in which they are tried, and whether they are in force
+    !   replay    Run recorded traffic through candidate rules, and show what would change
+    !   fmt       Lay rule files out in the one canonical way
+    !   import    Turn replies from WeChat's backend, or a table of keywords, into rules
+    !   schema    Print a JSON Schema of rule files or of the config, for completion in editors
     !   log       Review the message log
     !   resend    Put failed, dropped or uncertain replies back in the queue
     !   push      Push one message to a running daemon, as WeChat would
@@ -32,13 +38,15 @@ fn without_a_command_the_commands_are_listed() {
     !
     ! Exit codes:
     !   0  fine
-    !   1  what was checked is bad: a finding, a push that was not taken, a reply that could not be resent
+    !   1  what was checked is bad: a finding, a failed test, a message that no rule answers, more
+    !      changes than allowed, a push that was not taken, a reply that could not be resent
     !   2  it could not run: usage, config, database, a port that is taken
     exit 2
     "#);
     assert!(run(folder.path(), &["--help"]).ends_with("exit 0"));
     for command in [
-        "demo", "serve", "init", "check", "explain", "log", "resend", "push", "simulate",
+        "demo", "serve", "init", "check", "test", "explain", "rules", "replay", "fmt", "import", "schema",
+        "log", "resend", "push", "simulate",
     ] {
         let help = run(folder.path(), &[command, "--help"]);
         assert!(
@@ -55,7 +63,7 @@ async fn a_slip_is_answered_with_what_was_probably_meant() {
     insta::assert_snapshot!(run(&["chek"]), @r#"
     ! error: unrecognized subcommand 'chek'
     !
-    !   tip: a similar subcommand exists: 'check'
+    !   tip: some similar subcommands exist: 'schema', 'check'
     !
     ! Usage: wxreply <COMMAND>
     !
@@ -152,9 +160,9 @@ async fn what_is_missing_is_named_with_the_way_to_it() {
     let key = &world.account.encoding_aes_key;
     insta::assert_snapshot!(serve_with(key, &key[..42]), @r#"
     ! error[C011]: `encoding_aes_key` has 42 characters; an EncodingAESKey has exactly 43
-    !   --> wxreply.toml:17:20
+    !   --> wxreply.toml:19:20
     !    |
-    ! 17 | encoding_aes_key = "******************************************"
+    ! 19 | encoding_aes_key = "******************************************"
     !    |                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     !    |
     !    = help: copy it whole from WeChat's backend
