@@ -109,6 +109,8 @@ pub(super) const ALLOW_WITHOUT_REASON: &str = "W019";
 pub(super) const BAD_ALLOW: &str = "W020";
 /// An allow comment that silences nothing.
 pub(super) const UNUSED_ALLOW: &str = "W021";
+/// A hand-over outside whose hours nobody knows what is asked.
+pub(super) const NOBODY_OFF_HOURS: &str = "W022";
 /// A rule that can never answer, because rules above it always take the message first.
 pub(super) const HIDDEN: &str = "W030";
 /// A calendar that rules ask ends soon, or has ended.

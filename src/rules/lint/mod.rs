@@ -5,6 +5,7 @@ mod common_keyword;
 mod does_nothing;
 mod keyword_twice;
 mod no_default_rule;
+mod off_hours;
 mod over_quota;
 mod reach;
 mod regex_as_keyword;
@@ -21,7 +22,7 @@ use crate::diagnostic::{Diagnostic, Source};
 
 type Lint = fn(&RuleSet, &Scope, &mut Vec<Diagnostic>);
 
-const LINTS: &[Lint] = &[no_default_rule::lint, reach::lint];
+const LINTS: &[Lint] = &[no_default_rule::lint, off_hours::lint, reach::lint];
 
 const WRITTEN: &[fn(&Written<'_>, &Scope, &mut Vec<Diagnostic>)] = &[
     common_keyword::lint,

@@ -677,3 +677,23 @@ fn one_finding_a_cause() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_hand_over_that_nobody_stands_in_for() {
+    let agent = "[[rule]]\nname = \"agent\"\nwhen.keywords = [\"人工\"]\nwhen.time = { hours = \"09:00-21:00\" }\ntransfer = true\n\n";
+    let night = "[[rule]]\nname = \"night\"\nwhen.keywords = [\"人工\"]\nwhen.time = { hours = \"09:00-21:00\", not = true }\nreply = \"明天\"\n\n";
+    let default = "[[rule]]\nname = \"default\"\npriority = -9\nwhen.msg_type = \"text\"\nreply = \"?\"\n";
+    for rules in [agent.to_owned(), format!("{agent}{default}")] {
+        let told = findings(&rules);
+        assert!(told.contains("W022") && told.contains("`人工`"), "{told}");
+    }
+    for rules in [format!("{agent}{night}"), format!("{agent}{night}{default}")] {
+        let told = findings(&rules);
+        assert!(!told.contains("W022"), "{told}");
+    }
+    let weekend = night.replace("hours = \"09:00-21:00\", not = true", "days = \"sat,sun\"");
+    assert!(
+        findings(&format!("{agent}{weekend}")).contains("W022"),
+        "Monday night"
+    );
+}
