@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use regex::Regex;
 use wxreply::diagnostic::Source;
 use wxreply::message::{AppName, Fields, Inbound, MessageId, OpenId};
-use wxreply::rules::{RuleSet, Scope, load, normal_form};
+use wxreply::rules::{RuleSet, Scope, load};
+use wxreply::text::normal_form;
 
 const SIZES: [usize; 3] = [10, 1_000, 100_000];
 const MESSAGES: usize = 20_000;

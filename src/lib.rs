@@ -16,6 +16,7 @@ pub mod rules;
 pub mod similar_texts;
 pub mod simulator;
 pub mod store;
+pub mod text;
 pub mod token;
 pub mod webhook;
 pub mod wechat;

@@ -14,7 +14,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::rules::normal_form;
+use crate::text::normal_form;
 
 /// The most texts that are compared; the rarest beyond them are told apart only.
 pub const MAX_TEXTS: usize = 100_000;

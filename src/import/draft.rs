@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Note;
 use crate::message::MessageId;
-use crate::rules::normal_form;
+use crate::text::normal_form;
 
 /// All that was read.
 #[derive(Debug, Default)]

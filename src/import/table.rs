@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::draft::{Draft, Drafts, When};
 use super::{Note, Refused};
-use crate::rules::normal_form;
+use crate::text::normal_form;
 
 /// What the first row may call the column of keywords.
 const KEYWORD: &[&str] = &[

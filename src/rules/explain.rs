@@ -6,12 +6,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::RuleSet;
 use super::condition::Moment;
 use super::decide::{Fate, known_before};
 use super::nearest::{self, NearMiss, Reached};
 use super::rule::Rule;
-use super::{RuleSet, normal_form};
 use crate::message::{Decision, Facts, Inbound, InboundStatus, RuleName};
+use crate::text::normal_form;
 
 /// The whole story of one decision.
 #[derive(Clone, Debug, PartialEq, Eq)]

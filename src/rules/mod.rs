@@ -30,7 +30,6 @@ mod template;
 mod testcase;
 #[cfg(test)]
 mod tests;
-mod text;
 mod webhook;
 
 pub use coverage::{Coverage, Gap, Sighting};
@@ -46,4 +45,3 @@ pub use set::{Candidates, RuleSet};
 pub use testcase::{
     Expect, ExpectedDelivery, ExpectedOutcome, ExpectedReply, ExpectedRule, Given, Step, TestCase,
 };
-pub use text::normal_form;

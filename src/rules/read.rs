@@ -11,9 +11,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::lists::Lists;
-use super::text::normal_form;
 use super::{Scope, codes, duration};
 use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::text::normal_form;
 
 /// One value of the file, and where it stands.
 pub(super) type Node<'t> = Spanned<DeValue<'t>>;

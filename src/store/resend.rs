@@ -48,7 +48,7 @@ impl Store {
             .write(move |conn| {
                 async move {
                     let mut query = resend(now);
-                    query.push("status = 'failed'");
+                    query.push("status in ('failed', 'dropped', 'uncertain') and status = 'failed'");
                     run(query, conn).await
                 }
                 .boxed()

@@ -4,7 +4,7 @@ use super::{Demand, Draft, Kinds};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::rules::codes;
 use crate::rules::read::Reader;
-use crate::rules::text::{contains_keyword, exact_form, normal_form};
+use crate::text::{contains_keyword, exact_form, normal_form};
 
 /// A way to write a text so that texts can be compared.
 type Form = fn(&str) -> String;

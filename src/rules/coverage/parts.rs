@@ -4,7 +4,7 @@ use crate::message::{Facts, Inbound};
 use crate::rules::condition::Moment;
 use crate::rules::matcher::Pattern;
 use crate::rules::rule::Rule;
-use crate::rules::text::{contains_keyword, exact_form, normal_form};
+use crate::text::{contains_keyword, exact_form, normal_form};
 
 /// A part of a rule that is counted.
 #[derive(Debug)]

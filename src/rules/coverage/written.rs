@@ -11,7 +11,7 @@ use crate::diagnostic::Source;
 use crate::rules::condition;
 use crate::rules::matcher::Pattern;
 use crate::rules::read::Node;
-use crate::rules::text::{exact_form, normal_form};
+use crate::text::{exact_form, normal_form};
 
 /// The file of a rule, and where its name stands in there.
 type RulePlace<'s> = (&'s str, usize);

@@ -2,7 +2,8 @@
 
 use super::written::Written;
 use crate::diagnostic::Diagnostic;
-use crate::rules::{Scope, codes, normal_form};
+use crate::rules::{Scope, codes};
+use crate::text::normal_form;
 
 /// Characters of grammar rather than of meaning.
 const COMMON: &str = "的地得了着过是我你您他她它们吗呢吧啊呀哦嗯么嘛不没有在就都也还又很太最这那哪谁啥个一和与及跟把被给对到从为要会能可想说去来上下看好人";

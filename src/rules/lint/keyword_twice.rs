@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::written::{Word, Written};
 use crate::diagnostic::Diagnostic;
-use crate::rules::text::exact_form;
-use crate::rules::{Scope, codes, normal_form};
+use crate::rules::{Scope, codes};
+use crate::text::exact_form;
+use crate::text::normal_form;
 
 type Forms<'w, 'a> = BTreeMap<String, &'w Word<'a>>;
 

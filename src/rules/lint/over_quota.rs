@@ -3,8 +3,8 @@
 use super::written::{Rule, Written};
 use crate::diagnostic::Diagnostic;
 use crate::message::AppKind;
-use crate::rules::text::exact_form;
 use crate::rules::{Quota, Scope, codes};
+use crate::text::exact_form;
 
 /// One rule, as far as it can add replies to a message.
 struct Talker<'a> {

@@ -10,7 +10,7 @@ use super::literals::{AnyOf, min_len, required};
 use super::pattern::{Engine, PatternError, parse};
 use super::residual::{Residual, Run, run};
 use super::{BuildError, Check, Expression, Literal, Matcher, Path, Place, Target, Targets, TextConditions};
-use crate::rules::text::{exact_form, is_latin, normal_form};
+use crate::text::{exact_form, is_latin, normal_form};
 
 pub(super) fn build(rules: &[Option<TextConditions>]) -> Result<Matcher, BuildError> {
     let mut builder = Builder::default();

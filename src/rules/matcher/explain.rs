@@ -2,7 +2,7 @@
 
 use super::{Pattern, TextConditions};
 use crate::message::Fields;
-use crate::rules::text::{contains_keyword, exact_form, normal_form};
+use crate::text::{contains_keyword, exact_form, normal_form};
 
 pub(super) fn explain(
     conditions: &TextConditions,

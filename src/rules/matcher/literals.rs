@@ -6,7 +6,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use crate::rules::text::fold;
+use crate::text::fold;
 
 /// Strings of which at least one is in every text that the regex matches; none of them is empty.
 pub(super) type AnyOf = Vec<String>;

@@ -6,7 +6,7 @@ use regex_automata::nfa::thompson::backtrack::Cache;
 
 use super::{Check, Literal, Matcher, Place, Residual, Target};
 use crate::message::Fields;
-use crate::rules::text::{Folded, ends_free, fold, normal_form, without_closing};
+use crate::text::{Folded, ends_free, fold, normal_form, without_closing};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();

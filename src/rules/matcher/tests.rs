@@ -10,7 +10,7 @@ use regex::Regex;
 
 use super::*;
 use crate::message::Value;
-use crate::rules::text::{is_latin, normal_form};
+use crate::text::{is_latin, normal_form};
 
 fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()

@@ -10,8 +10,8 @@ use super::condition::Moment;
 use super::explain::RuleTrace;
 use super::matcher::TextConditions;
 use super::rule::Rule;
-use super::text::{contains_keyword, exact_form, normal_form};
 use crate::message::RuleName;
+use crate::text::{contains_keyword, exact_form, normal_form};
 use spelling::{Heard, Likeness, Slip};
 
 /// More would not be read.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use pinyin::{Pinyin, ToPinyinMulti};
 
-use crate::rules::text::is_latin;
+use crate::text::is_latin;
 
 /// How a text misses a word; the likelier slip first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 
 use super::example::matches_anything;
 use crate::rules::matcher::{TextConditions, required_strings};
-use crate::rules::text::{contains_keyword, exact_form, normal_form, without_closing};
+use crate::text::{contains_keyword, exact_form, normal_form, without_closing};
 
 /// One of the ways in which a rule's conditions on text can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The normal form: what `exact` and `keywords` compare.
+//! The normal form: what `exact` and `keywords` compare, and what a search of the log compares too.
 //!
 //! Nearly every message is made of characters whose normal form does not depend on their neighbours; such text is
 //! folded character by character in one pass ([`fold`]). Only where another character occurs (a combining mark,
