@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::clock::after;
+use crate::config::Config;
 use crate::message::{
     Answer, AppKind, AppName, Contact, Decision, DropReason, Facts, Inbound, InboundStatus, Ledger, Outbound,
     RuleSetVersion, Verdict,
@@ -47,6 +48,22 @@ impl FromIterator<(AppName, QuotaPolicy)> for Policies {
     fn from_iter<I: IntoIterator<Item = (AppName, QuotaPolicy)>>(policies: I) -> Self {
         Self(policies.into_iter().collect())
     }
+}
+
+/// The quota of every app of a config.
+#[must_use]
+pub fn policies_of(config: &Config) -> Policies {
+    config
+        .apps
+        .iter()
+        .map(|app| {
+            let policy = QuotaPolicy {
+                kind: app.kind,
+                reserve: config.outbox.reserve,
+            };
+            (app.name.clone(), policy)
+        })
+        .collect()
 }
 
 /// Takes messages in. Cheap to clone.

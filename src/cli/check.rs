@@ -16,8 +16,8 @@ use super::Exit;
 use super::config::{self, ConfigArg};
 use super::print::{color, count};
 use crate::clock::{Clock, SystemClock};
-use crate::daemon::RulesSource;
 use crate::diagnostic::{Code, Diagnostic, Language, render, render_json, sarif, section};
+use crate::reload::RulesSource;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -37,7 +37,7 @@ pub(super) struct Demo {
 impl Demo {
     pub fn run(self) -> anyhow::Result<Exit> {
         // Whoever edits a rule wants to see it taken in.
-        daemon::init_log(LogFormat::Text, "warn,wxreply::daemon::reload=info");
+        daemon::init_log(LogFormat::Text, "warn,wxreply::reload=info");
         let folder = TempFolder::new().context("can't make a temporary folder")?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

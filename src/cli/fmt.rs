@@ -13,8 +13,8 @@ use super::Exit;
 use super::check::{from_here, is_config};
 use super::config::ConfigArg;
 use super::print::{self, color, count};
-use crate::daemon::{RuleFiles, media_root, read_rule_files};
 use crate::diagnostic::{Diagnostic, Source};
+use crate::reload::{RuleFiles, media_root, read_rule_files};
 use crate::rules::{Scope, layout, same};
 
 #[derive(Debug, Args)]

@@ -12,8 +12,8 @@ use super::config::ConfigArg;
 use super::print::{count, plain};
 use super::{Exit, examples};
 use crate::config::Config;
-use crate::daemon::{RuleFiles, RulesSource, media_root, read_rule_files};
 use crate::import::{Imported, Place, import};
+use crate::reload::{RuleFiles, RulesSource, media_root, read_rule_files};
 use crate::rules::Scope;
 
 #[derive(Debug, Args)]

@@ -16,11 +16,12 @@ use super::replay_format::{self, Run};
 use super::{Exit, time};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::{RulesSource, policies_of};
 use crate::diagnostic::Diagnostic;
+use crate::intake::policies_of;
 use crate::message::{AppName, OpenId};
 use crate::metrics::Metrics;
 use crate::rehearsal::{Focus, Replay as Rehearsal, WARM_UP};
+use crate::reload::RulesSource;
 use crate::rules::RuleSet;
 use crate::store::{Access, Store};
 

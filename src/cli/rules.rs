@@ -19,10 +19,10 @@ use super::time::show;
 use super::{Exit, runtime, time};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::{RulesSource, archived};
 use crate::diagnostic::Diagnostic;
 use crate::message::{AppName, RuleName, RuleSetVersion};
 use crate::metrics::Metrics;
+use crate::reload::{RulesSource, archived};
 use crate::rules::{RuleOutline, RuleSet};
 use crate::store::{Access, RuleHits, Store};
 

@@ -15,10 +15,11 @@ use super::config::ConfigArg;
 use super::print::{color, count, plain, short};
 use super::test_junit::write_junit;
 use crate::config::Config;
-use crate::daemon::{RulesSource, media_root, policies_of};
 use crate::diagnostic::{Diagnostic, Place, render, render_json};
 use crate::intake::Policies;
+use crate::intake::policies_of;
 use crate::rehearsal::{Failure, run_test};
+use crate::reload::{RulesSource, media_root};
 use crate::rules::{Coverage, Gap, TestCase};
 
 #[derive(Debug, Args)]

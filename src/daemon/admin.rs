@@ -12,11 +12,10 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
-use super::reload::Reloader;
-use super::rules_status::RulesStatus;
 use crate::message::AppName;
 use crate::metrics::Metrics;
 use crate::receiver::{LastRefusal, Receiver};
+use crate::reload::{Reloader, RulesStatus};
 use crate::store::{Store, StoreError};
 
 /// How long the database may take before we call it out of reach.

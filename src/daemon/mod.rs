@@ -4,27 +4,15 @@
 //! business of whoever starts it (`lifecycle` and `telemetry` help), so that a test can run several at once.
 
 mod admin;
-mod archive;
 mod http;
 mod lifecycle;
-mod look;
-mod policies;
-mod reload;
-mod rules_dir;
-mod rules_source;
-mod rules_status;
 mod start;
 mod supervise;
 mod telemetry;
 #[cfg(test)]
 mod tests;
-mod watch;
 
-pub use archive::{ArchiveError, ArchivedRules, archived};
 pub use lifecycle::{End, Signals, run};
-pub use policies::policies_of;
-pub use rules_dir::{ReadError, RuleFiles, media_root, read as read_rule_files};
-pub use rules_source::RulesSource;
 pub use telemetry::{LogFormat, init as init_log};
 
 use std::net::SocketAddr;
@@ -37,8 +25,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::store::Store;
-use reload::Reloader;
 
 /// How long a soft stop may take in all, and the pushes in flight of it: WeChat waits no longer for them either.
 const STOP: Duration = Duration::from_secs(10);

@@ -9,16 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::admin::{self, Admin};
-use super::policies::policies_of;
-use super::reload::Reloader;
-use super::rules_source::RulesSource;
-use super::{Daemon, STOP_PUSHES, StartError, http, rules_dir, supervise};
+use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
-use crate::intake::Intake;
+use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
 use crate::receiver::{self, Receiver};
+use crate::reload::{self, Reloader, RulesSource};
 use crate::store::{Access, Store, StoreError};
 use crate::token::{TokenKeeper, TokenSource};
 use crate::webhook;
@@ -253,7 +251,7 @@ fn outbox_config(config: &Config, webhook: Option<webhook::Client>) -> OutboxCon
         },
         concurrency: config.outbox.concurrency,
         gap: config.outbox.gap,
-        media_root: rules_dir::media_root(&config.rules).to_owned(),
+        media_root: reload::media_root(&config.rules).to_owned(),
         reserve: config.outbox.reserve,
         webhook,
         webhook_concurrency: config.webhook.concurrency,

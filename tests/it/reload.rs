@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wxreply::clock::SystemClock;
-use wxreply::daemon::{Daemon, archived};
+use wxreply::daemon::Daemon;
 use wxreply::message::{Direction, RuleSetVersion};
 use wxreply::metrics::Metrics;
+use wxreply::reload::archived;
 use wxreply::store::{Access, Store};
 
 use crate::world::{Plan, World, reqwest_get, until};

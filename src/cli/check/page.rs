@@ -8,9 +8,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::codes;
-use crate::daemon::RulesSource;
 use crate::diagnostic::{Diagnostic, Language, page, section};
 use crate::message::AppKind;
+use crate::reload::RulesSource;
 use crate::rules::AppScope;
 
 const LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];

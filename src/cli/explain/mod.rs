@@ -1,7 +1,6 @@
 //! `wxreply explain`: which rule answers a message, and why the others do not. Nothing is sent or recorded.
 
 mod case;
-mod story;
 mod tell;
 
 use std::io::{BufWriter, Write};
@@ -16,14 +15,14 @@ use super::print::to_stderr;
 use super::{Exit, runtime, time};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::{RulesSource, archived};
 use crate::diagnostic::Diagnostic;
+use crate::intake::policies_of;
 use crate::message::{AppName, MessageId, OpenId};
 use crate::metrics::Metrics;
+use crate::reload::{RulesSource, archived};
 use crate::rules::RuleSet;
 use crate::store::{Access, Store};
-use case::Case;
-use story::Story;
+use crate::story::{Case, Logged, Story};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -98,7 +97,8 @@ impl Explain {
     pub fn run(self) -> anyhow::Result<Exit> {
         let config = self.config.load_without_secrets()?;
         let (case, rules) = runtime()?.block_on(self.case(&config))?;
-        let story = Story::of(&case, &rules.set, &config)?;
+        super::config::app(&config, Some(&case.inbound.app))?;
+        let story = Story::of(&case, &rules.set, &policies_of(&config));
         let mut out = BufWriter::new(std::io::stdout().lock());
         match self.format {
             Format::Human => {
@@ -111,7 +111,7 @@ impl Explain {
             }
         }
         out.flush()?;
-        Ok(match story.rule() {
+        Ok(match story.rule {
             Some(_) => Exit::Fine,
             None => Exit::Bad,
         })
@@ -130,7 +130,7 @@ impl Explain {
         let case = match self.message {
             Some(id) => {
                 let store = store.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-                let logged = case::Logged::read(store, id).await?;
+                let logged = Logged::read(store, id).await?;
                 let rules = match &logged.rule_set {
                     Some(version) if self.as_logged => {
                         let set = archived(store, version).await?;

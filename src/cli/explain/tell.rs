@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::story::{Quota, Story};
 use crate::cli::print::{plain, short};
 use crate::cli::time::show;
 use crate::message::Answer;
 use crate::rules::RuleTrace;
+use crate::story::{Quota, Story};
 
 /// In one line; all of it stands in `--verbose`.
 const WHY: usize = 100;
@@ -81,7 +81,8 @@ fn rule(out: &mut impl Write, trace: &RuleTrace, whole: bool) -> io::Result<()> 
 
 fn decision(out: &mut impl Write, story: &Story<'_>, zone: &TimeZone) -> io::Result<()> {
     let by = story
-        .rule()
+        .rule
+        .as_ref()
         .map(|rule| format!(" by {}", plain(rule.as_str())))
         .unwrap_or_default();
     writeln!(out, "\n→ {}{by}", story.status.as_str())?;

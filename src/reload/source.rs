@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::rules_dir::{self, ReadError, RuleFiles};
+use super::folder::{self, ReadError, RuleFiles};
 use crate::config::{self, Config};
 use crate::diagnostic::Source;
 use crate::rules::{self, AppScope, Loaded, MediaFile, Scope};
@@ -55,7 +55,7 @@ impl RulesSource {
 
     /// Reads and loads them. Blocks.
     pub fn load(&self) -> Result<Loaded, ReadError> {
-        let loaded = self.load_files(rules_dir::read(&self.path)?);
+        let loaded = self.load_files(folder::read(&self.path)?);
         Ok(or_none(loaded, std::slice::from_ref(&self.path)))
     }
 
@@ -74,8 +74,8 @@ impl RulesSource {
 
     fn with_all(&self, paths: &[PathBuf], load: impl Fn(RuleFiles) -> Loaded) -> Result<Loaded, ReadError> {
         if let [only] = paths {
-            let root = rules_dir::media_root(only);
-            let mut loaded = load(rules_dir::read(only)?);
+            let root = folder::media_root(only);
+            let mut loaded = load(folder::read(only)?);
             for finding in &mut loaded.findings {
                 for place in finding.place.iter_mut().chain(&mut finding.related) {
                     place.source.path = root.join(&place.source.path);
@@ -85,8 +85,8 @@ impl RulesSource {
         }
         let mut all = RuleFiles::default();
         for path in paths {
-            let root = rules_dir::media_root(path);
-            let files = rules_dir::read(path)?;
+            let root = folder::media_root(path);
+            let files = folder::read(path)?;
             let named = |source: Source| Source::new(root.join(source.path), source.text);
             all.sources.extend(files.sources.into_iter().map(named));
             all.media.extend(

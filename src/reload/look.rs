@@ -7,8 +7,8 @@ use toml::de::DeTable;
 use tracing::warn;
 
 use super::archive;
-use super::rules_dir::{self, ReadError, RuleFiles};
-use super::rules_source::{RulesSource, or_none};
+use super::folder::{self, ReadError, RuleFiles};
+use super::source::{RulesSource, or_none};
 use crate::config;
 use crate::diagnostic::{Diagnostic, Severity, render};
 use crate::intake::Policies;
@@ -97,10 +97,10 @@ fn at_rest(source: &RulesSource, patience: Duration) -> (Option<u64>, Instant, R
     let first = Instant::now();
     loop {
         let begun = Instant::now();
-        let before = rules_dir::fingerprint(&source.path).ok();
-        let files = rules_dir::read(&source.path);
-        let changed = before != rules_dir::fingerprint(&source.path).ok();
-        let emptied = rules_dir::just_emptied(&source.path, SystemTime::now(), PATIENCE);
+        let before = folder::fingerprint(&source.path).ok();
+        let files = folder::read(&source.path);
+        let changed = before != folder::fingerprint(&source.path).ok();
+        let emptied = folder::just_emptied(&source.path, SystemTime::now(), PATIENCE);
         if !changed && !emptied || first.elapsed() >= patience {
             return (before, begun, files);
         }

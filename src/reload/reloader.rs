@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::archive::archived;
+use super::folder::RuleFiles;
 use super::look::{self, Candidate, InForce, Look, Outcome, QUIET, say};
-use super::rules_dir::RuleFiles;
-use super::rules_source::RulesSource;
-use super::rules_status::RulesStatus;
+use super::source::RulesSource;
+use super::status::RulesStatus;
 use super::watch::{Watch, Woken, fingerprint};
 use crate::clock::SharedClock;
 use crate::intake::{LiveRules, Policies};
@@ -23,7 +23,7 @@ use crate::rules::RuleSet;
 use crate::store::{Store, StoreError};
 
 /// Owns the pointer to the live rules.
-pub(super) struct Reloader {
+pub struct Reloader {
     source: RulesSource,
     policies: Policies,
     store: Store,
@@ -135,6 +135,7 @@ impl Reloader {
         self.live.subscribe()
     }
 
+    /// What is in force, and what was wrong when something else was tried last.
     pub fn status(&self) -> RulesStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

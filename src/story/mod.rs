@@ -1,54 +1,104 @@
 //! All that is told of one message: why, what would go out, what follows, what it costs.
+//!
+//! Judged by the very engine that serves; nothing is sent or recorded. Leaves the words for people to others.
+
+mod logged;
+
+pub use logged::{Logged, ReadLoggedError};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::case::Case;
-use crate::config::Config;
-use crate::daemon::policies_of;
-use crate::intake::{QuotaPolicy, judge};
+use crate::intake::{Policies, QuotaPolicy, judge};
 use crate::message::{
-    Answer, AppName, Contact, DropReason, Facts, InboundStatus, OpenId, Reply, RuleName, RuleSetVersion,
-    Verdict, Webhook,
+    Answer, AppName, Contact, Cooldowns, DropReason, Facts, Inbound, InboundStatus, OpenId, Reply, RuleName,
+    RuleSetVersion, Verdict, Webhook,
 };
 use crate::rules::{NearMiss, RuleSet, RuleTrace};
 use crate::wechat;
 
+/// A message, and all that a decision about it needs.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The message.
+    pub inbound: Inbound,
+    /// What is known of the customer.
+    pub contact: Contact,
+    /// The cooldowns that run for all customers of the app.
+    pub app_cooldowns: Cooldowns,
+    /// The time to judge by.
+    pub now: Timestamp,
+    /// What should be known about where this comes from.
+    pub notes: Vec<String>,
+}
+
+impl Case {
+    /// A message of somebody of whom nothing is known.
+    #[must_use]
+    pub fn new(inbound: Inbound) -> Self {
+        Self {
+            contact: Contact::default(),
+            app_cooldowns: Cooldowns::new(),
+            now: inbound.received,
+            notes: Vec::new(),
+            inbound,
+        }
+    }
+}
+
 /// The story, in the form and the order of `--format json`.
 #[derive(Serialize)]
-pub(super) struct Story<'a> {
+pub struct Story<'a> {
     /// Where it comes from.
     pub notes: &'a [String],
+    /// The time it is judged by.
     pub at: Timestamp,
+    /// The app.
     pub app: &'a AppName,
+    /// The customer.
     pub openid: &'a OpenId,
+    /// `MsgType`, or the `msgtype` of a reply.
     pub msg_type: &'a str,
+    /// `Event`.
     pub event: Option<&'a str>,
+    /// The text.
     pub content: Option<&'a str>,
+    /// The text as `exact` and `keywords` see it.
     pub normal_form: Option<String>,
+    /// The version of the rules.
     pub rule_set: RuleSetVersion,
     /// Every rule of the app in the order tried.
     pub rules: Vec<RuleTrace>,
+    /// How it is taken.
     pub status: InboundStatus,
     /// The rule that decides.
     pub rule: Option<RuleName>,
     /// Rules that only watch, and would have answered.
     pub observed: Vec<RuleName>,
+    /// The rules that nearly matched, the likeliest first.
     pub nearest: Vec<NearMiss>,
     /// What the push is answered with.
     pub answer: Answer,
+    /// What would go out.
     pub replies: Vec<Sent>,
+    /// What is known of the customer afterwards.
     pub after: After,
+    /// What it costs.
     pub quota: Quota,
 }
 
 /// A reply that would go out.
 #[derive(Serialize)]
-pub(super) struct Sent {
+pub struct Sent {
+    /// The rule.
     pub rule: RuleName,
+    /// `MsgType`, or the `msgtype` of a reply.
     pub msg_type: &'static str,
+    /// What is sent.
     pub reply: Reply,
+    /// When.
     pub due: Timestamp,
+    /// Whether "typing…" is shown until then.
     pub typing: bool,
     /// Why it would not be sent.
     pub dropped: Option<DropReason>,
@@ -56,10 +106,12 @@ pub(super) struct Sent {
 
 /// What is known of the customer afterwards.
 #[derive(Serialize)]
-pub(super) struct After {
+pub struct After {
+    /// The dialog state.
     pub state: Option<State>,
     /// Whether this message changed it.
     pub state_changed: bool,
+    /// Until when no rule answers.
     pub muted_until: Option<Timestamp>,
     /// Whether this message muted the customer.
     pub mute_changed: bool,
@@ -70,14 +122,20 @@ pub(super) struct After {
 }
 
 #[derive(PartialEq, Serialize)]
-pub(super) struct State {
+/// A dialog state.
+pub struct State {
+    /// Its name.
     pub name: String,
+    /// When it ends.
     pub until: Timestamp,
 }
 
 #[derive(Serialize)]
-pub(super) struct Cooldown {
+/// A cooldown that begins.
+pub struct Cooldown {
+    /// The rule.
     pub rule: RuleName,
+    /// When it ends.
     pub until: Timestamp,
     /// For all customers of the app.
     pub per_app: bool,
@@ -85,7 +143,7 @@ pub(super) struct Cooldown {
 
 /// WeChat's quota for this customer, and what the message makes of it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Quota {
+pub struct Quota {
     /// What this push buys; nothing when it buys none.
     pub granted: Option<u32>,
     /// Replies that could be queued for it.
@@ -103,18 +161,19 @@ pub(super) struct Quota {
 }
 
 impl<'a> Story<'a> {
-    pub fn of(case: &'a Case, rules: &RuleSet, config: &Config) -> anyhow::Result<Self> {
+    /// Tells what these rules make of a message.
+    #[must_use]
+    pub fn of(case: &'a Case, rules: &RuleSet, policies: &Policies) -> Self {
         let inbound = &case.inbound;
-        let app = super::super::config::app(config, Some(&inbound.app))?;
         let facts = Facts {
             now: case.now,
             contact: &case.contact,
             app_cooldowns: &case.app_cooldowns,
         };
-        let policy = policies_of(config).of(&app.name);
+        let policy = policies.of(&inbound.app);
         let explanation = rules.explain(inbound, &facts);
         let verdict = judge(rules, inbound, &rules.candidates(inbound), &facts, policy);
-        Ok(Self {
+        Self {
             notes: &case.notes,
             at: case.now,
             app: &inbound.app,
@@ -133,12 +192,7 @@ impl<'a> Story<'a> {
             rule: verdict.decision.rule,
             observed: verdict.decision.observed,
             answer: verdict.decision.answer,
-        })
-    }
-
-    /// The rule that decides.
-    pub fn rule(&self) -> Option<&RuleName> {
-        self.rule.as_ref()
+        }
     }
 }
 

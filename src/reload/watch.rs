@@ -14,8 +14,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
+use super::folder;
 use super::look::{PATIENCE, QUIET};
-use super::rules_dir;
 
 /// How often to look whether something changed that no notification told of.
 const POLL: Duration = Duration::from_secs(2);
@@ -134,7 +134,7 @@ impl Watch {
 /// The fingerprint of the rules, if they can be read.
 pub(super) async fn fingerprint(path: &Path) -> Option<u64> {
     let path = path.to_owned();
-    let fingerprint = spawn_blocking(move || rules_dir::fingerprint(&path).ok()).await;
+    let fingerprint = spawn_blocking(move || folder::fingerprint(&path).ok()).await;
     fingerprint.ok().flatten()
 }
 

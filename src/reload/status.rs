@@ -11,8 +11,10 @@ use crate::rules::RuleSet;
 
 /// What is in force, and what was wrong when something else was tried last.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct RulesStatus {
+pub struct RulesStatus {
+    /// The version in force.
     pub version: RuleSetVersion,
+    /// How many rules it has.
     pub count: usize,
     /// Since when it is in force in this process.
     pub loaded: Timestamp,
@@ -28,7 +30,7 @@ pub(super) struct RulesStatus {
 
 /// Why the files on the disk can't be used.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct LoadFailure {
+pub struct LoadFailure {
     /// Since when they can't.
     pub since: Timestamp,
     /// When they were last tried.

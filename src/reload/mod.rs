@@ -1,0 +1,18 @@
+//! The rules that live: files on the disk, the set in force, and every set that ever was.
+//!
+//! Watches the files, loads them whole, and swaps one pointer; what can't be used changes nothing. Leaves judging to
+//! `rules`, and what is done about a message to `intake`.
+
+mod archive;
+mod folder;
+mod look;
+mod reloader;
+mod source;
+mod status;
+mod watch;
+
+pub use archive::{ArchiveError, ArchivedRules, archived};
+pub use folder::{ReadError, RuleFiles, media_root, read as read_rule_files};
+pub use reloader::Reloader;
+pub use source::RulesSource;
+pub use status::{LoadFailure, RulesStatus};
