@@ -121,8 +121,8 @@ pub struct After {
     pub misses: u32,
 }
 
-#[derive(PartialEq, Serialize)]
 /// A dialog state.
+#[derive(PartialEq, Serialize)]
 pub struct State {
     /// Its name.
     pub name: String,
@@ -130,8 +130,8 @@ pub struct State {
     pub until: Timestamp,
 }
 
-#[derive(Serialize)]
 /// A cooldown that begins.
+#[derive(Serialize)]
 pub struct Cooldown {
     /// The rule.
     pub rule: RuleName,
