@@ -11,6 +11,7 @@ pub mod intake;
 pub mod message;
 pub mod metrics;
 pub mod outbox;
+pub mod password;
 pub mod receiver;
 pub mod rehearsal;
 pub mod reload;
