@@ -7,7 +7,9 @@
 //! enums and JSON as text.
 
 mod arrivals;
+mod audit;
 mod batch;
+mod by_hand;
 mod checkpoint;
 mod commit;
 mod contact;
@@ -20,12 +22,16 @@ mod replay;
 mod resend;
 mod row;
 mod rule_sets;
+mod sessions;
+mod snippets;
 #[cfg(test)]
 mod testing;
 mod token;
 mod webhook;
 mod write;
 
+pub use audit::Audit;
+pub use by_hand::{ByHand, Standing};
 pub use commit::{Arrival, Judge, RecordError, Recorded};
 pub use error::{OpenError, StoreError};
 pub use hits::RuleHits;
@@ -33,5 +39,7 @@ pub use log::{Filter, Order};
 pub use open::{Access, Store};
 pub use replay::{Past, PastReply};
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
+pub use sessions::Session;
+pub use snippets::Snippet;
 pub use token::{StoredMedia, StoredToken};
 pub use webhook::TakeQuota;

@@ -24,7 +24,7 @@ impl Store {
             return Ok(0);
         }
         let answers = Arc::new(answers);
-        self.write(move |conn| {
+        let lost = self.write(move |conn| {
             let (answers, take) = (Arc::clone(&answers), Arc::clone(&take));
             async move {
                 let mut lost = 0;
@@ -38,7 +38,9 @@ impl Store {
             }
             .boxed()
         })
-        .await
+        .await?;
+        self.tell_news();
+        Ok(lost)
     }
 }
 
