@@ -47,7 +47,9 @@ impl Turns {
 
 /// The turn after `last`: the present one, unless the clock stands or was set back.
 fn turn(last: i64, now: Timestamp) -> i64 {
-    now.as_millisecond().saturating_mul(1000).max(last.saturating_add(1))
+    now.as_millisecond()
+        .saturating_mul(1000)
+        .max(last.saturating_add(1))
 }
 
 /// What of its transaction [`record`] sees to, for the statements at either end of it cost no round trip of their own.

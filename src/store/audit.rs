@@ -130,12 +130,20 @@ mod tests {
         }
         let first = bench.store.audits(None, 3).await.expect("read");
         let of = |audits: &[Audit]| -> Vec<i64> {
-            audits.iter().filter_map(|audit| audit.detail["n"].as_i64()).collect()
+            audits
+                .iter()
+                .filter_map(|audit| audit.detail["n"].as_i64())
+                .collect()
         };
         assert_eq!(of(&first), [4, 3, 2]);
         let last = &first[2];
         assert_eq!(
-            (last.time, last.user.as_str(), last.action.as_str(), last.subject.as_str()),
+            (
+                last.time,
+                last.user.as_str(),
+                last.action.as_str(),
+                last.subject.as_str()
+            ),
             (at(8), "ops", "rules.save", "rules/2.toml")
         );
         let rest = bench.store.audits(Some(last.id), 9).await.expect("read");

@@ -332,7 +332,10 @@ mod tests {
             app: "shop".into(),
             openid: openid.into(),
             author: "ann".to_owned(),
-            replies: replies.iter().map(|text| Reply::Text((*text).to_owned())).collect(),
+            replies: replies
+                .iter()
+                .map(|text| Reply::Text((*text).to_owned()))
+                .collect(),
         }
     }
 
@@ -367,7 +370,12 @@ mod tests {
     }
 
     async fn contact(bench: &Bench) -> Contact {
-        bench.store.contact(&"shop".into(), &alice()).await.expect("read").0
+        bench
+            .store
+            .contact(&"shop".into(), &alice())
+            .await
+            .expect("read")
+            .0
     }
 
     #[tokio::test]
@@ -458,7 +466,10 @@ mod tests {
 
         assert_eq!(write(&["x"; 13]).await.map(|ids| ids.len()), Ok(13));
         assert_eq!(write(&["x"]).await, Err("0 free".to_owned()));
-        sqlx::query("delete from messages").execute(&mut bench.raw().await).await.expect("gone");
+        sqlx::query("delete from messages")
+            .execute(&mut bench.raw().await)
+            .await
+            .expect("gone");
         assert_eq!(write(&["x"]).await, Err("gone".to_owned()));
     }
 
@@ -466,9 +477,21 @@ mod tests {
     async fn a_user_is_muted_and_unmuted_and_that_is_noted() {
         let bench = Bench::new().await;
         let app = "shop".into();
-        assert!(!bench.store.mute(&app, &alice(), at(9), "ann").await.expect("works"));
+        assert!(
+            !bench
+                .store
+                .mute(&app, &alice(), at(9), "ann")
+                .await
+                .expect("works")
+        );
         bench.receive(1, "oAlice", &[]).await;
-        assert!(bench.store.mute(&app, &alice(), at(9), "ann").await.expect("works"));
+        assert!(
+            bench
+                .store
+                .mute(&app, &alice(), at(9), "ann")
+                .await
+                .expect("works")
+        );
         assert_eq!(contact(&bench).await.muted_until, Some(at(9)));
         assert!(bench.store.unmute(&app, &alice(), "ben").await.expect("works"));
         assert_eq!(contact(&bench).await.muted_until, None);
@@ -514,7 +537,11 @@ mod tests {
                 ("dropped", Some("by hand: ann"))
             );
         }
-        assert_eq!(contact(&bench).await.ledger.left, 2, "what waited gives its place back");
+        assert_eq!(
+            contact(&bench).await.ledger.left,
+            2,
+            "what waited gives its place back"
+        );
         assert_eq!(bench.store.drop_replies(&ids, "ann").await.expect("works"), []);
         bench.settle(&flying[0], Outcome::Sent).await;
         assert_eq!(texts(&bench.claim(9).await), ["behind"]);

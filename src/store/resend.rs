@@ -210,8 +210,14 @@ mod tests {
         bench.settle(&claimed[2], failed()).await;
         let mut ids = [claimed[0].id, claimed[2].id];
         ids.sort();
-        assert_eq!(bench.store.resend_failed(at(5), "ann").await.expect("written"), ids);
-        assert_eq!(bench.store.resend_failed(at(5), "ann").await.expect("written"), []);
+        assert_eq!(
+            bench.store.resend_failed(at(5), "ann").await.expect("written"),
+            ids
+        );
+        assert_eq!(
+            bench.store.resend_failed(at(5), "ann").await.expect("written"),
+            []
+        );
         assert_eq!(bench.store.resend(&[], at(5), "ann").await.expect("written"), []);
     }
 

@@ -96,7 +96,13 @@ mod tests {
         assert_eq!(all().await, [pair("地址", "人民路 1 号")]);
         let audits = bench.store.audits(None, 9).await.expect("read");
         let actions: Vec<_> = audits.iter().map(|audit| audit.action.as_str()).collect();
-        assert_eq!(actions, ["snippet.delete", "snippet.put", "snippet.put", "snippet.put"]);
-        assert_eq!((audits[0].user.as_str(), audits[0].subject.as_str()), ("ann", "b"));
+        assert_eq!(
+            actions,
+            ["snippet.delete", "snippet.put", "snippet.put", "snippet.put"]
+        );
+        assert_eq!(
+            (audits[0].user.as_str(), audits[0].subject.as_str()),
+            ("ann", "b")
+        );
     }
 }
