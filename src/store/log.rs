@@ -44,8 +44,8 @@ pub enum Order {
 }
 
 /// What [`entry`] reads, in its order.
-const COLUMNS: &str = "m.id, m.time, m.app, m.direction, m.openid, m.msg_type, m.event, m.content, m.fields, m.rule, \
-                       m.rule_set, m.status, m.attempts, m.errcode, coalesce(m.error, m.note)";
+pub(super) const COLUMNS: &str = "m.id, m.time, m.app, m.direction, m.openid, m.msg_type, m.event, m.content, m.fields, m.rule, \
+                       m.rule_set, m.status, m.attempts, m.errcode, coalesce(m.error, m.note), m.author";
 
 impl Store {
     /// Rows of the log.
@@ -157,7 +157,11 @@ fn query(filter: &Filter, order: Order) -> QueryBuilder<Sqlite> {
 }
 
 fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
-    let mut cells = Cells::of(row);
+    read_entry(&mut Cells::of(row))
+}
+
+/// Reads [`COLUMNS`].
+pub(super) fn read_entry(cells: &mut Cells<'_>) -> Result<Entry, StoreError> {
     let id = MessageId::from_i64(cells.next()?);
     let at = At {
         table: "messages",
@@ -187,6 +191,7 @@ fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         attempts: at.count("attempts", cells.next()?)?,
         errcode: cells.next()?,
         error: cells.next()?,
+        author: cells.next()?,
     })
 }
 

@@ -7,31 +7,45 @@
 //! enums and JSON as text.
 
 mod arrivals;
+mod audit;
 mod batch;
+mod by_hand;
 mod checkpoint;
 mod commit;
 mod contact;
+mod erase;
 mod error;
+mod forget;
 mod hits;
 mod log;
 mod open;
 mod outbox;
 mod replay;
 mod resend;
+mod retention;
 mod row;
 mod rule_sets;
+mod sessions;
+mod snippets;
 #[cfg(test)]
 mod testing;
 mod token;
 mod webhook;
 mod write;
 
+pub use audit::Audit;
+pub use by_hand::{ByHand, Standing};
 pub use commit::{Arrival, Judge, RecordError, Recorded};
+pub use erase::Erased;
 pub use error::{OpenError, StoreError};
+pub use forget::Forgotten;
 pub use hits::RuleHits;
 pub use log::{Filter, Order};
 pub use open::{Access, Store};
 pub use replay::{Past, PastReply};
+pub use retention::Housekeeping;
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
+pub use sessions::Session;
+pub use snippets::Snippet;
 pub use token::{StoredMedia, StoredToken};
 pub use webhook::TakeQuota;

@@ -9,10 +9,11 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::arrivals::Turns;
 use super::commit::{Request, WAITING, Writer};
 use super::{OpenError, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
@@ -35,6 +36,9 @@ struct Inner {
     clock: SharedClock,
     outbox_bell: Arc<Notify>,
     typing_wanted: Arc<AtomicBool>,
+    news: watch::Sender<u64>,
+    turns: Turns,
+    options: SqliteConnectOptions,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
@@ -76,6 +80,8 @@ impl Store {
             // A text for each pair of sizes that `write` has (56), and all others.
             .statement_cache_capacity(128)
             .row_buffer_size(256) // a group's rows without a pause between the driver's thread and ours
+            // What is erased is overwritten, not just let go of. Always, for a row leaves traces whenever it is moved.
+            .pragma("secure_delete", "on")
             .pragma("wal_autocheckpoint", checkpoint::WRITER_PAGES);
         match access {
             Access::Daemon => migrate(&path, &options).await?,
@@ -89,14 +95,18 @@ impl Store {
         let typing_wanted = Arc::new(AtomicBool::new(true));
         let (requests, waiting) = mpsc::channel(WAITING);
         let (wal_grows, wal_grown) = mpsc::channel(1);
+        let news = watch::Sender::new(0);
+        let turns = Turns::default();
         let writer = Writer {
             options: writing,
             clock: Arc::clone(&clock),
             metrics,
             outbox_bell: Arc::clone(&outbox_bell),
             typing_wanted: Arc::clone(&typing_wanted),
+            news: news.clone(),
             wal_grows,
             connection: None,
+            turns: turns.clone(),
             rows_since_checkpoint: 0,
         };
         tasks.spawn(writer.run(waiting, closing.clone()));
@@ -109,10 +119,13 @@ impl Store {
             readers: SqlitePoolOptions::new()
                 .max_connections(READERS)
                 .acquire_timeout(READER_PATIENCE)
-                .connect_lazy_with(options.read_only(true)),
+                .connect_lazy_with(options.clone().read_only(true)),
             clock,
             outbox_bell,
             typing_wanted,
+            news,
+            turns,
+            options,
             closing,
             tasks,
         })))
@@ -130,6 +143,17 @@ impl Store {
     #[must_use]
     pub fn outbox_bell(&self) -> Arc<Notify> {
         Arc::clone(&self.0.outbox_bell)
+    }
+
+    /// Counts up whenever a commit of this process has changed the log: messages came, replies were written, settled,
+    /// put back, dropped or erased. What changed, the log tells.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.0.news.subscribe()
+    }
+
+    pub(super) fn tell_news(&self) {
+        self.0.news.send_modify(|count| *count += 1);
     }
 
     /// Whether the database answers and its writer works.
@@ -150,6 +174,15 @@ impl Store {
 
     pub(super) fn typing_wanted(&self) -> &AtomicBool {
         &self.0.typing_wanted
+    }
+
+    pub(super) fn turns(&self) -> Turns {
+        self.0.turns.clone()
+    }
+
+    /// How to open a connection of one's own, for what would hold up others on a shared one.
+    pub(super) fn options(&self) -> SqliteConnectOptions {
+        self.0.options.clone()
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -424,7 +457,7 @@ mod tests {
         assert_eq!(
             bench
                 .store
-                .resend_failed(at(0))
+                .resend_failed(at(0), "ann")
                 .await
                 .expect_err("closed")
                 .to_string(),
