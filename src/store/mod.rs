@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod audit;
+mod backup;
 mod batch;
 mod by_hand;
 mod checkpoint;
@@ -20,6 +21,8 @@ mod hits;
 mod log;
 mod open;
 mod outbox;
+mod pictures;
+mod queue;
 mod replay;
 mod resend;
 mod retention;
@@ -34,6 +37,7 @@ mod webhook;
 mod write;
 
 pub use audit::Audit;
+pub use backup::BackupError;
 pub use by_hand::{ByHand, Standing};
 pub use commit::{Arrival, Judge, RecordError, Recorded};
 pub use erase::Erased;
@@ -42,6 +46,8 @@ pub use forget::Forgotten;
 pub use hits::RuleHits;
 pub use log::{Filter, Order};
 pub use open::{Access, Store};
+pub use pictures::{Picture, WaitingPicture};
+pub use queue::{OutboxCounts, OutboxEntry};
 pub use replay::{Past, PastReply};
 pub use retention::Housekeeping;
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
