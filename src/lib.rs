@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod daemon;
 pub mod diagnostic;
 pub mod import;
@@ -10,6 +11,7 @@ pub mod intake;
 pub mod message;
 pub mod metrics;
 pub mod outbox;
+pub mod password;
 pub mod receiver;
 pub mod rehearsal;
 pub mod reload;
