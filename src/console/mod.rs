@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod assets;
+mod chart;
 mod data;
 mod html;
 mod live;
