@@ -12,6 +12,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
+use crate::alarm::{Alarm, Alarms};
 use crate::message::AppName;
 use crate::metrics::Metrics;
 use crate::receiver::{LastRefusal, Receiver};
@@ -28,6 +29,7 @@ pub(super) struct Admin {
     pub receiver: Arc<Receiver>,
     pub metrics: Arc<Metrics>,
     pub apps: Vec<AppName>,
+    pub alarms: Alarms,
 }
 
 /// `/readyz`
@@ -40,6 +42,8 @@ struct Readiness {
     outbox: Outbox,
     tokens: BTreeMap<AppName, serde_json::Value>,
     last_refusals: BTreeMap<AppName, LastRefusal>,
+    /// All trouble there is now.
+    alarms: Vec<Alarm>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +116,7 @@ impl Admin {
             },
             tokens,
             last_refusals: self.receiver.last_refusals(),
+            alarms: self.alarms.current(),
         }
     }
 }

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::admin::{self, Admin};
 use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
+use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
 use crate::intake::{Intake, policies_of};
@@ -42,6 +43,7 @@ impl Daemon {
             .map(|app| api(app, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let webhook = webhook_client(&config)?;
+        let messenger = messenger(&config, metrics.clone())?;
         let (listener, addr) = bind("listen", config.listen).await?;
         let (admin_listener, admin_addr) = bind("[admin] listen", config.admin.listen).await?;
         let store = Store::open(&config.database, Access::Daemon, clock.clone(), metrics.clone())
@@ -82,6 +84,7 @@ impl Daemon {
         let rooms = CancellationToken::new();
         let mut others = Vec::new();
         let mut senders = Vec::new();
+        let mut watched = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
                 app.name.clone(),
@@ -95,6 +98,10 @@ impl Daemon {
                 app: app.name.clone(),
                 kind: app.kind,
                 api,
+                token: token.clone(),
+            });
+            watched.push(WatchedApp {
+                name: app.name.clone(),
                 token: token.clone(),
             });
             let stop = rooms.clone();
@@ -113,6 +120,26 @@ impl Daemon {
             "reload",
             rooms.clone(),
             watch,
+        )));
+        let alarms = Alarms::default();
+        let look_out = {
+            let stop = rooms.clone();
+            let watch = alarm::Watch {
+                store: store.clone(),
+                rules: rules.clone(),
+                apps: watched,
+                metrics: metrics.clone(),
+                clock: clock.clone(),
+                cooldown: config.alarm.cooldown,
+                messenger,
+                alarms: alarms.clone(),
+            };
+            move || watch.clone().run(stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "alarm",
+            rooms.clone(),
+            look_out,
         )));
         let deliver = {
             let (store, clock, metrics, stop) = (store.clone(), clock, metrics.clone(), rooms.clone());
@@ -138,6 +165,7 @@ impl Daemon {
             receiver: receiver.clone(),
             metrics: metrics.clone(),
             apps: names.collect(),
+            alarms,
         };
         let public = http::serve(
             listener,
@@ -239,6 +267,17 @@ fn webhook_client(config: &Config) -> Result<Option<webhook::Client>, StartError
         .map_err(|error| StartError(format!("`secret` under `[webhook]` {error}")))?;
     let client = webhook::Client::new(key).map_err(|error| StartError(format!("webhooks: {error}")))?;
     Ok(Some(client))
+}
+
+fn messenger(config: &Config, metrics: Arc<Metrics>) -> Result<Messenger, StartError> {
+    let addresses = Addresses {
+        webhook: config.alarm.webhook.clone(),
+        wecom_robot: config.alarm.wecom_robot.clone(),
+        language: config.alarm.language,
+        console: config.admin.url.clone(),
+        timezone: config.timezone.clone(),
+    };
+    Messenger::new(addresses, metrics).map_err(|error| StartError(format!("[alarm]: {error}")))
 }
 
 fn outbox_config(config: &Config, webhook: Option<webhook::Client>) -> OutboxConfig {
