@@ -83,6 +83,9 @@ enum Command {
     Simulate(simulate::Simulate),
 }
 
+/// Who did it, in the audit trail, when it was done from here.
+const COMMAND_LINE: &str = "(command line)";
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {

@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::admin::{self, Admin};
 use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
 use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
+use crate::console::{self, Console, ConsoleApp};
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
@@ -24,8 +24,8 @@ use crate::webhook;
 use crate::wechat::api::{Api, ApiConfig};
 use crate::wechat::{AesKey, Credentials};
 
-/// Connections to the admin listener at once: a few scrapers and probes, whatever they do to it.
-const ADMIN_CONNECTIONS: usize = 64;
+/// Connections to the admin listener at once: scrapers, probes, and a live stream for each page that somebody has open.
+const ADMIN_CONNECTIONS: usize = 512;
 
 impl Daemon {
     /// Starts everything; when it returns, both listeners accept. Rules with an error keep it from starting, unless the
@@ -70,7 +70,7 @@ impl Daemon {
         let receiver = Receiver::new(
             names.clone().zip(credentials).collect(),
             &config.push,
-            intake,
+            intake.clone(),
             clock.clone(),
             metrics.clone(),
         );
@@ -84,6 +84,7 @@ impl Daemon {
         let rooms = CancellationToken::new();
         let mut others = Vec::new();
         let mut senders = Vec::new();
+        let mut console_apps = Vec::new();
         let mut watched = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
@@ -94,6 +95,12 @@ impl Daemon {
                 clock.clone(),
                 metrics.clone(),
             );
+            console_apps.push(ConsoleApp {
+                name: app.name.clone(),
+                kind: app.kind,
+                app_id: app.app_id.clone(),
+                token: token.clone(),
+            });
             senders.push(Sender {
                 app: app.name.clone(),
                 kind: app.kind,
@@ -142,7 +149,8 @@ impl Daemon {
             look_out,
         )));
         let deliver = {
-            let (store, clock, metrics, stop) = (store.clone(), clock, metrics.clone(), rooms.clone());
+            let (store, clock, metrics, stop) =
+                (store.clone(), clock.clone(), metrics.clone(), rooms.clone());
             let config = outbox_config(&config, webhook);
             move || {
                 let (senders, config) = (senders.clone(), config.clone());
@@ -159,12 +167,20 @@ impl Daemon {
         let outbox = tokio::spawn(supervise::keep_running("outbox", rooms.clone(), deliver));
 
         let doors = CancellationToken::new();
-        let admin = Admin {
+        let console = Console {
             store: store.clone(),
+            intake,
             rules: rules.clone(),
             receiver: receiver.clone(),
             metrics: metrics.clone(),
-            apps: names.collect(),
+            clock,
+            apps: console_apps,
+            users: config.admin.users,
+            token_key: config.admin.token_key,
+            url: config.admin.url,
+            timezone: config.timezone,
+            stop: doors.clone(),
+            attempts: Default::default(),
             alarms,
         };
         let public = http::serve(
@@ -176,7 +192,7 @@ impl Daemon {
         );
         let private = http::serve(
             admin_listener,
-            admin::routes(Arc::new(admin)),
+            console::routes(Arc::new(console)),
             ADMIN_CONNECTIONS,
             doors.clone(),
             STOP_PUSHES,
