@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod diagnostic;
+pub mod editing;
 pub mod import;
 pub mod intake;
 pub mod message;

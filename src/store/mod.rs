@@ -31,7 +31,7 @@ pub use error::{OpenError, StoreError};
 pub use hits::RuleHits;
 pub use log::{Filter, Order};
 pub use open::{Access, Store};
-pub use replay::{Past, PastReply};
+pub use replay::{Past, PastExtent, PastReply};
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
 pub use token::{StoredMedia, StoredToken};
 pub use webhook::TakeQuota;
