@@ -3,9 +3,9 @@
 -- Of a reply that a person wrote: the person's name.
 alter table messages add column author text;
 
--- Replies that did not reach the customer are few, so they are counted here rather than in the whole log.
+-- Replies that did not reach the customer are few, so they are listed and counted here rather than in the whole log.
 drop index messages_failed;
-create index messages_unsent on messages (time, status) where status in ('failed', 'dropped', 'uncertain');
+create index messages_unsent on messages (status, time, app) where status in ('failed', 'dropped', 'uncertain');
 
 -- Pictures that WeChat keeps for three days only.
 create index messages_pictures on messages (time) where direction = 'in' and msg_type = 'image';
@@ -13,15 +13,22 @@ create index messages_pictures on messages (time) where direction = 'in' and msg
 create table pictures (
     id       integer primary key,             -- that of the message
     app      text    not null,
-    openid   text    not null,
+    media_id text    not null,                -- WeChat's name for it; empty when the push had none
     status   text    not null check (status in ('waiting', 'kept', 'lost')),
     attempts integer not null,
     due      integer,                         -- when to try (again); null when it is kept or lost
     mime     text,
-    bytes    blob,
-    error    text,
+    error    text,                            -- why it was not fetched yet, or is lost
     check ((status = 'waiting') = (due is not null)),
-    check ((status = 'kept') = (bytes is not null and mime is not null))
+    check ((status = 'kept') = (mime is not null))
+) strict;
+
+-- In parts, so that no commit has to write a whole picture and nobody's push waits for it.
+create table picture_parts (
+    picture integer not null,
+    part    integer not null,
+    bytes   blob    not null,
+    primary key (picture, part)
 ) strict;
 
 create index pictures_by_due on pictures (due) where status = 'waiting';

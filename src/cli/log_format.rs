@@ -253,6 +253,7 @@ pub(super) mod tests {
             attempts: 0,
             errcode: None,
             error: None,
+            author: None,
         }
     }
 

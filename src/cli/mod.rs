@@ -9,6 +9,7 @@ mod demo;
 mod examples;
 mod explain;
 mod fmt;
+mod hash_password;
 mod import;
 mod init;
 mod log;
@@ -74,11 +75,16 @@ enum Command {
     Log(Box<log::Log>),
     /// Put failed, dropped or uncertain replies back in the queue
     Resend(resend::Resend),
+    /// Turn a password into the hash that stands in the config
+    HashPassword(hash_password::HashPassword),
     /// Push one message to a running daemon, as WeChat would
     Push(push::Push),
     /// Play WeChat for a running daemon: a page to chat on, and an API that takes its replies
     Simulate(simulate::Simulate),
 }
+
+/// Who did it, in the audit trail, when it was done from here.
+const COMMAND_LINE: &str = "(command line)";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Log(log) => log.run(),
         Command::Resend(resend) => resend.run(),
+        Command::HashPassword(hash) => hash.run(),
         Command::Push(push) => push.run(),
         Command::Simulate(simulate) => simulate.run(),
     };

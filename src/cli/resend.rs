@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::config::ConfigArg;
 use super::print::count;
-use super::{Exit, runtime};
+use super::{COMMAND_LINE, Exit, runtime};
 use crate::clock::SystemClock;
 use crate::message::{Direction, MessageId};
 use crate::metrics::Metrics;
@@ -46,14 +46,14 @@ impl Resend {
         let now = Timestamp::now();
         let mut out = std::io::stdout().lock();
         if self.failed {
-            let ids = store.resend_failed(now).await?;
+            let ids = store.resend_failed(now, COMMAND_LINE).await?;
             for id in &ids {
                 writeln!(out, "{id} queued")?;
             }
             writeln!(out, "{} put back in the queue", count(ids.len(), "message"))?;
             return Ok(Exit::Fine);
         }
-        let put_back = store.resend(&self.ids, now).await?;
+        let put_back = store.resend(&self.ids, now, COMMAND_LINE).await?;
         let mut exit = Exit::Fine;
         for id in &self.ids {
             if put_back.contains(id) {

@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::secret::Vault;
-use super::section::{Findings, Problem, Section, wrong_type};
-use super::value::{choice, filled, string, url};
+use super::section::{Findings, Problem, Section, tables, wrong_type};
+use super::value::{choice, filled, plain_url, string, url};
 use super::{AccessTokenSource, App, codes};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::message::{AppKind, AppName, Mode};
@@ -41,28 +41,13 @@ pub(super) fn apps(
         f.push(none(), 0..0);
         return None;
     };
-    let Some(array) = value.get_ref().as_array() else {
-        let problem = wrong_type("app", "a list of tables", value.get_ref());
-        f.push(
-            problem.help("write [[app]], in two pairs of brackets"),
-            value.span(),
-        );
-        return None;
-    };
-    if array.is_empty() {
+    let sections = tables("app", "[[app]]", value, f)?;
+    if value.get_ref().as_array().is_some_and(|array| array.is_empty()) {
         f.push(none(), value.span());
     }
     let mut names: BTreeMap<AppName, Span> = BTreeMap::new();
     let mut apps = Vec::new();
-    for entry in array.iter() {
-        let Some(table) = entry.get_ref().as_table() else {
-            f.push(
-                wrong_type("app", "a list of tables", entry.get_ref()),
-                entry.span(),
-            );
-            continue;
-        };
-        let mut section = Section::new("[[app]]", table, entry.span());
+    for mut section in sections {
         let span = section.span_of("name");
         let app = app(&mut section, vault, f);
         section.finish(f);
@@ -205,17 +190,10 @@ fn aes_key(key: &str, secret: SecretString) -> Result<SecretString, Problem> {
 }
 
 fn api_base(key: &str, value: &DeValue<'_>) -> Result<Vec<String>, Problem> {
-    let base = |value: &DeValue<'_>| -> Result<String, Problem> {
-        let url = url(key, value)?;
-        if url.contains(['?', '#']) {
-            return Err(Problem::new(codes::URL, format!("`{key}` can't hold a query")));
-        }
-        Ok(url.trim_end_matches('/').to_owned())
-    };
     match value.as_array() {
-        Some(list) if !list.is_empty() => list.iter().map(|v| base(v.get_ref())).collect(),
+        Some(list) if !list.is_empty() => list.iter().map(|v| plain_url(key, v.get_ref())).collect(),
         Some(_) => Err(Problem::new(codes::MISSING, format!("`{key}` is an empty list"))),
-        None => Ok(vec![base(value)?]),
+        None => Ok(vec![plain_url(key, value)?]),
     }
 }
 

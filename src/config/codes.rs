@@ -56,6 +56,16 @@ codes! {
     PLAIN_MODE = "C021" warning;
     /// Where the rules should be, there is none.
     NO_RULE = "C022" warning;
+    /// A name that a user of the console can't have.
+    USER_NAME = "C023";
+    /// Two users of one name.
+    USER_TWICE = "C024";
+    /// Not the hash of a password.
+    PASSWORD_HASH = "C025";
+    /// A `token_key` that could be guessed, or not be sent.
+    TOKEN_KEY = "C026";
+    /// Passwords would cross the network in clear.
+    ADMIN_CLEAR = "C027" warning;
     /// A secret that questions to webhooks can't be signed with.
     WEBHOOK_SECRET = "C040";
 }

@@ -2,27 +2,27 @@
 
 use toml::de::{DeTable, DeValue};
 
-const SECRETS: [&str; 4] = ["app_secret", "token", "encoding_aes_key", "secret"];
+const SECRETS: [&str; 8] = [
+    "app_secret",
+    "token",
+    "encoding_aes_key",
+    "secret",
+    "password_hash",
+    "token_key",
+    // Addresses of alarms hold keys.
+    "webhook",
+    "wecom_robot",
+];
 
 /// The text with every secret that stands in it as asterisks, byte for byte, so that all spans stay right.
 pub(super) fn mask(text: &str, table: &DeTable<'_>) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    let apps = table.get("app").and_then(|v| v.get_ref().as_array());
-    let apps = apps.into_iter().flat_map(|apps| apps.iter());
-    let apps = apps.filter_map(|app| app.get_ref().as_table());
-    let webhook = table.get("webhook").and_then(|v| v.get_ref().as_table());
-    for section in apps.chain(webhook) {
-        for (key, value) in section {
-            if SECRETS.contains(&key.get_ref().as_ref()) && matches!(value.get_ref(), DeValue::String(_)) {
-                hide(&mut bytes, value.span());
-            }
-        }
-    }
+    hide_in(&mut bytes, table);
     // A line that the parser could not read may hold one all the same.
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if let Some((key, value)) = line.split_once('=')
-            && SECRETS.contains(&key.trim())
+            && SECRETS.contains(&key.trim().rsplit('.').next().unwrap_or_default())
             && !value.trim_start().starts_with('{')
         {
             hide(&mut bytes, start + key.len() + 1..start + line.len());
@@ -31,6 +31,21 @@ pub(super) fn mask(text: &str, table: &DeTable<'_>) -> String {
     }
     // Only whole characters were overwritten, and with ASCII.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Hides every text that stands under the key of a secret, wherever that is.
+fn hide_in(bytes: &mut [u8], table: &DeTable<'_>) {
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::String(_) if SECRETS.contains(&key.get_ref().as_ref()) => hide(bytes, value.span()),
+            DeValue::Table(inner) => hide_in(bytes, inner),
+            DeValue::Array(list) => {
+                let inner = list.iter().filter_map(|entry| entry.get_ref().as_table());
+                inner.for_each(|inner| hide_in(bytes, inner));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn hide(bytes: &mut [u8], span: std::ops::Range<usize>) {
@@ -47,15 +62,20 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_however_they_are_written() {
-        let text = "[webhook]\nsecret = \"s3cret\"\n[[app]]\ntoken = \"密码 s3cret\" # s3cret\n  app_secret = \"s3cret\n\n[[app]]\nname = \"s3cret-shop\"\n\
+        let text = "alarm.wecom_robot = \"http://s3cret\"\n[webhook]\nsecret = \"s3cret\"\n[admin]\ntoken_key = \"s3cret\"\n\
+                    user = [{ name = \"ops\", password_hash = \"s3cret\" }]\n[[app]]\ntoken = \"密码 s3cret\" # s3cret\n  app_secret = \"s3cret\n\n[[app]]\nname = \"s3cret-shop\"\n\
                     encoding_aes_key = { file = \"key\" }\ntoken = '''\ns3cret'''\n";
         let (table, errors) = DeTable::parse_recoverable(text);
         assert!(!errors.is_empty(), "one text does not end");
         let masked = mask(text, table.get_ref());
         assert_eq!(masked.len(), text.len());
         insta::assert_snapshot!(masked, @r#"
+        alarm.wecom_robot = "*************"
         [webhook]
         secret = "******"
+        [admin]
+        token_key = "******"
+        user = [{ name = "ops", password_hash = "******" }]
         [[app]]
         token = "****** ******" * ******
           app_secret = "******

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of WeChat's protocol, of rules' contents or of the database: only what may be written in the file.
 
+mod admin;
 mod app;
 pub mod codes;
 mod mask;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
 use crate::message::{AppKind, AppName, Mode};
@@ -51,6 +53,10 @@ pub struct Config {
     pub outbox: Outbox,
     /// `[webhook]`
     pub webhook: Webhook,
+    /// `[log]`
+    pub log: Log,
+    /// `[alarm]`
+    pub alarm: Alarm,
     /// `[[app]]`, at least one.
     pub apps: Vec<App>,
 }
@@ -60,6 +66,35 @@ pub struct Config {
 pub struct Admin {
     /// Loopback, unless users are named.
     pub listen: SocketAddr,
+    /// Where people reach it, without a trailing slash: `https://console.example.com`, when a proxy stands before it.
+    pub url: Option<String>,
+    /// What other back ends show to be given an app's access token; none gets it unless this is set.
+    pub token_key: Option<SecretString>,
+    /// Who may sign in. When nobody is named, nobody is asked, and the listener is loopback.
+    pub users: Vec<AdminUser>,
+}
+
+/// `[[admin.user]]`
+#[derive(Clone, Debug)]
+pub struct AdminUser {
+    /// Unique, 1 to 64 letters (of any script), digits, `-`, `_`, `.` and `@`.
+    pub name: String,
+    /// An argon2 hash ([`crate::password`]), checked for its form.
+    pub password_hash: SecretString,
+    /// What this person may do.
+    pub role: Role,
+}
+
+/// What a user of the console may do; each may do all that those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Read.
+    Viewer,
+    /// Write to customers, mute the bot, resend.
+    Agent,
+    /// Change rules.
+    Editor,
 }
 
 /// `[push]`: what is taken from WeChat.
@@ -97,6 +132,37 @@ pub struct Webhook {
     pub secret: Option<SecretString>,
     /// Calls of one rule at once; default 8.
     pub concurrency: usize,
+}
+
+/// `[log]`: what is kept.
+#[derive(Debug)]
+pub struct Log {
+    /// How long messages are kept; at least a day, default 180 days. `None`: for ever.
+    pub retention: Option<Duration>,
+    /// Whether customers' pictures are fetched and kept; default true.
+    pub media: bool,
+}
+
+/// `[alarm]`: who is told of trouble. Nobody, unless there is an address.
+#[derive(Debug)]
+pub struct Alarm {
+    /// A web address that is sent JSON; a secret, for it may hold a key.
+    pub webhook: Option<SecretString>,
+    /// The web address of a 企业微信 group robot, which holds its key.
+    pub wecom_robot: Option<SecretString>,
+    /// How long the same alarm is not repeated; at least a minute, default 30 min.
+    pub cooldown: Duration,
+    /// What alarms are written in; default Chinese.
+    pub language: Language,
+}
+
+/// A language that people are spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// `"zh"`
+    Chinese,
+    /// `"en"`
+    English,
 }
 
 /// `[[app]]`

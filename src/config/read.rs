@@ -6,11 +6,12 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::admin::admin;
 use super::app::apps;
 use super::mask::mask;
 use super::secret::Vault;
 use super::section::{Findings, Problem, Section};
-use super::tables::{admin, outbox, push, webhook};
+use super::tables::{alarm, log, outbox, push, webhook};
 use super::value::{address, filled, zone};
 use super::{Config, Read, codes};
 use crate::diagnostic::{Diagnostic, Source};
@@ -79,10 +80,12 @@ fn config(
     let database = database.unwrap_or_else(|| sqlite(base, "wxreply.db"));
     let timezone = top.get(f, "timezone", zone);
     let timezone = timezone.unwrap_or_else(|| TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC));
-    let admin = admin(top.section(f, "admin", "[admin]"), listen, f);
+    let admin = admin(top.section(f, "admin", "[admin]"), listen, vault, f);
     let push = push(top.section(f, "push", "[push]"), f);
     let outbox = outbox(top.section(f, "outbox", "[outbox]"), f);
     let webhook = webhook(top.section(f, "webhook", "[webhook]"), vault, f);
+    let log = log(top.section(f, "log", "[log]"), f);
+    let alarm = alarm(top.section(f, "alarm", "[alarm]"), vault, f);
     let listed_apps = top.raw("app");
     top.finish(f);
     let apps = apps(listed_apps, vault, f);
@@ -96,6 +99,8 @@ fn config(
         push,
         outbox,
         webhook,
+        log,
+        alarm,
         apps: apps?,
     })
 }

@@ -28,8 +28,20 @@ pub fn schema() -> Value {
                 "examples": ["Asia/Shanghai", "Asia/Hong_Kong", "UTC"],
                 "description": "The zone that hours and dates in rules are meant in, and times are shown in.",
             },
-            "admin": table("The second listener, for this machine only: /healthz, /readyz and /metrics.", json!({
-                "listen": address("127.0.0.1:8081", "Where it listens: a loopback address, for nobody is asked for a password."),
+            "admin": table("The second listener: the console, its API, /healthz, /readyz and /metrics.", json!({
+                "listen": address("127.0.0.1:8081", "Where it listens. Other than a loopback address only with a [[admin.user]]."),
+                "url": {
+                    "type": "string",
+                    "pattern": "^https?://[^\\s?#@]+$",
+                    "examples": ["https://console.example.com"],
+                    "description": "Where people reach it, when a proxy with HTTPS stands before it. Alarms link there.",
+                },
+                "token_key": secret("What other back ends show to be given an access token (GET /api/token): at least 16 characters. Without it none is given."),
+                "user": {
+                    "type": "array",
+                    "items": user(),
+                    "description": "Who may sign in. Needed when `listen` is no loopback address; without any, nobody is asked.",
+                },
             })),
             "push": table("What is taken from WeChat.", json!({
                 "max_age": duration("10m", "A push whose timestamp is further from this machine's clock is refused."),
@@ -60,6 +72,21 @@ pub fn schema() -> Value {
                 "secret": secret("What they are signed with: at least 16 bytes, or \"whsec_\" and base64."),
                 "concurrency": number(1, 1000, 8, "Questions asked at once by one rule."),
             })),
+            "log": table("What is kept.", json!({
+                "retention": {
+                    "type": "string",
+                    "pattern": "^([0-9]+(ms|s|m|h|d)|forever)$",
+                    "default": "180d",
+                    "description": "Older messages are erased: a whole number and a unit (\"180d\"), at least a day, or \"forever\".",
+                },
+                "media": { "type": "boolean", "default": true, "description": "Fetch and keep customers' pictures, which WeChat drops after 3 days." },
+            })),
+            "alarm": table("Who is told of trouble.", json!({
+                "webhook": secret("A web address that is sent each alarm as JSON."),
+                "wecom_robot": secret("The address of a group robot of WeCom (企业微信群机器人), whole, with its key."),
+                "cooldown": duration("30m", "How long the same alarm is not repeated, at least a minute."),
+                "language": { "type": "string", "enum": ["zh", "en"], "default": "zh", "description": "What alarms are written in." },
+            })),
             "app": {
                 "type": "array",
                 "minItems": 1,
@@ -68,6 +95,27 @@ pub fn schema() -> Value {
             },
         },
     })
+}
+
+fn user() -> Value {
+    let mut user = table(
+        "",
+        json!({
+            "name": {
+                "type": "string",
+                "pattern": "^[^\\s]{1,64}$",
+                "description": "What this person signs in with: letters, digits, -, _, . and @. The audit trail says it.",
+            },
+            "password_hash": secret("What `wxreply hash-password` prints, which begins with \"$argon2id$\"."),
+            "role": {
+                "type": "string",
+                "enum": ["viewer", "agent", "editor"],
+                "description": "What this person may do: \"viewer\" reads, \"agent\" also writes to customers, \"editor\" also changes rules.",
+            },
+        }),
+    );
+    user["required"] = json!(["name", "password_hash", "role"]);
+    user
 }
 
 fn app() -> Value {
@@ -211,6 +259,8 @@ mod tests {
             described(&schema["properties"]["app"]["items"]),
             known(&format!("{APP}@"))
         );
+        let user = &schema["properties"]["admin"]["properties"]["user"]["items"];
+        assert_eq!(described(user), known(&format!("[[admin.user]]\n@{APP}")));
         for (name, table) in schema["properties"].as_object().expect("keys") {
             if table["properties"].is_object() {
                 assert_eq!(described(table), known(&format!("[{name}]\n@{APP}")), "{name}");
@@ -255,6 +305,11 @@ mod tests {
         wrong(APP.replace("'a'", "'A shop'"));
         wrong(format!("{APP}vars = {{ a = 1 }}"));
         wrong(format!("[outbox]\ngap = '1 s'\n{APP}"));
+        wrong(format!("[log]\nretention = 'always'\n{APP}"));
+        wrong(format!("[alarm]\nlanguage = 'de'\n{APP}"));
+        wrong(format!(
+            "[[admin.user]]\nname = 'a'\npassword_hash = 'x'\nrole = 'boss'\n{APP}"
+        ));
         wrong(APP.replace("'s'", "{ env = 'X', file = 'y' }"));
     }
 }

@@ -169,6 +169,29 @@ impl<'a> Section<'a> {
     }
 }
 
+/// The tables of the list `value` that `key` holds, spoken of as `name`; what is no list of tables is a finding.
+pub(super) fn tables<'a>(
+    key: &str,
+    name: &'static str,
+    value: &'a Spanned<DeValue<'a>>,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<Section<'a>>> {
+    let Some(array) = value.get_ref().as_array() else {
+        let problem = wrong_type(key, "a list of tables", value.get_ref());
+        let help = format!("write {name}, in two pairs of brackets");
+        findings.push(problem.help(help), value.span());
+        return None;
+    };
+    let mut sections = Vec::new();
+    for entry in array.iter() {
+        match entry.get_ref().as_table() {
+            Some(table) => sections.push(Section::new(name, table, entry.span())),
+            None => findings.push(wrong_type(key, "a list of tables", entry.get_ref()), entry.span()),
+        }
+    }
+    Some(sections)
+}
+
 /// The known word that `word` was probably meant to be.
 pub(super) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     known

@@ -93,6 +93,8 @@ mod tests {
         assert_eq!(format!("{:?}", bare.push), format!("{:?}", spelled.push));
         assert_eq!(format!("{:?}", bare.outbox), format!("{:?}", spelled.outbox));
         assert_eq!(bare.webhook.concurrency, spelled.webhook.concurrency);
+        assert_eq!(format!("{:?}", bare.log), format!("{:?}", spelled.log));
+        assert_eq!(format!("{:?}", bare.alarm), format!("{:?}", spelled.alarm));
         assert!(bare.webhook.secret.is_some() && spelled.webhook.secret.is_some());
         assert_eq!(bare.apps[0].api_base, spelled.apps[0].api_base);
         assert_eq!(bare.apps[0].access_token, spelled.apps[0].access_token);

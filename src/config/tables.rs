@@ -1,50 +1,22 @@
-//! `[admin]`, `[push]`, `[outbox]` and `[webhook]`.
+//! `[push]`, `[outbox]`, `[webhook]`, `[log]` and `[alarm]`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use toml::de::DeValue;
 
 use super::secret::Vault;
 use super::section::{Findings, Problem, Section};
-use super::value::{address, bytes, choice, duration, duration_from, integer};
-use super::{Admin, Outbox, Push, Webhook, codes};
+use super::value::{boolean, bytes, choice, duration, duration_from, integer, url};
+use super::{Alarm, Language, Log, Outbox, Push, Webhook, codes};
 
 const ON_UNCERTAIN: &[(&str, bool)] = &[("resend", false), ("hold", true)];
+const LANGUAGES: &[(&str, Language)] = &[("zh", Language::Chinese), ("en", Language::English)];
 
-pub(super) fn admin(mut section: Section<'_>, public: SocketAddr, f: &mut Findings<'_>) -> Admin {
-    let span = section.span_of("listen");
-    let listen = section.get(f, "listen", |key, value| {
-        let listen = address(key, value)?;
-        if listen.ip().is_loopback() {
-            return Ok(listen);
-        }
-        Err(Problem::new(
-            codes::ADMIN_OPEN,
-            "the admin listener must listen on this machine only",
-        )
-        .label("others could reach this")
-        .help(
-            "it asks nobody for a password: write 127.0.0.1 or [::1], and reach it through SSH or a proxy that does ask",
-        ))
-    });
-    let listen = listen.unwrap_or_else(|| ([127, 0, 0, 1], 8081).into());
-    // Port 0 is "any free one", which is never the same twice.
-    if listen.port() == public.port()
-        && listen.port() != 0
-        && (listen.ip() == public.ip() || public.ip().is_unspecified())
-    {
-        let problem = Problem::new(
-            codes::SAME_ADDRESS,
-            format!("`listen` and the admin listener both want port {}", listen.port()),
-        );
-        f.push(problem.help("give one of them another port"), span);
-    }
-    section.finish(f);
-    Admin { listen }
-}
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn push(mut section: Section<'_>, f: &mut Findings<'_>) -> Push {
     let max_age = section.get(f, "max_age", duration_from(Duration::from_secs(1)));
@@ -96,6 +68,56 @@ pub(super) fn webhook(mut section: Section<'_>, vault: &Vault<'_>, f: &mut Findi
         secret,
         concurrency: small(concurrency, 8),
     }
+}
+
+pub(super) fn log(mut section: Section<'_>, f: &mut Findings<'_>) -> Log {
+    let retention = section.get(f, "retention", |key, value| {
+        if value.as_str() == Some("forever") {
+            return Ok(None);
+        }
+        let help = "write how long messages are kept: \"180d\", or \"forever\"";
+        match duration(key, value).map_err(|problem| problem.help(help))? {
+            given if given < DAY => {
+                let message = format!("`{key}` must be at least a day");
+                Err(Problem::new(codes::RANGE, message).help(help))
+            }
+            given => Ok(Some(given)),
+        }
+    });
+    let media = section.get(f, "media", boolean);
+    section.finish(f);
+    Log {
+        retention: retention.unwrap_or(Some(180 * DAY)),
+        media: media.unwrap_or(true),
+    }
+}
+
+pub(super) fn alarm(mut section: Section<'_>, vault: &Vault<'_>, f: &mut Findings<'_>) -> Alarm {
+    let address = |key: &str, value: &DeValue<'_>| secret_url(key, value, vault);
+    let webhook = section.get(f, "webhook", address);
+    let wecom_robot = section.get(f, "wecom_robot", address);
+    let cooldown = section.get(f, "cooldown", duration_from(MINUTE));
+    let language = section.get(f, "language", choice(LANGUAGES));
+    section.finish(f);
+    Alarm {
+        webhook,
+        wecom_robot,
+        cooldown: cooldown.unwrap_or(30 * MINUTE),
+        language: language.unwrap_or(Language::Chinese),
+    }
+}
+
+/// A web address that holds a key, and is a secret therefore.
+fn secret_url(key: &str, value: &DeValue<'_>, vault: &Vault<'_>) -> Result<SecretString, Problem> {
+    let secret = vault.read(key, value)?;
+    if vault.fetch {
+        url(key, &DeValue::String(secret.expose_secret().into())).map_err(|problem| {
+            problem.help(
+                "write it whole, with its key: \"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…\"",
+            )
+        })?;
+    }
+    Ok(secret)
 }
 
 /// What is wrong with a secret that questions are to be signed with.

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::read::read;
-use super::{AccessTokenSource, Read};
+use super::{AccessTokenSource, Language, Read, Role};
 use crate::diagnostic::Diagnostic;
 use crate::message::Mode;
 
@@ -17,6 +19,9 @@ app_secret = "s3cret"
 token = "AAAAA"
 encoding_aes_key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 "#;
+
+const HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$Yl6mgv2dQCDHAnhFNKlWZrQaQRBOIUQZCQVhqbnNaPs";
 
 fn parse(text: &str) -> Read {
     read(Path::new("/etc/wxreply/wxreply.toml"), text, &|_| None, true)
@@ -56,6 +61,13 @@ fn the_least_file_has_all_defaults() {
     assert_eq!(config.apps[0].mode, Mode::Safe);
     assert_eq!(config.apps[0].api_base, ["https://api.weixin.qq.com"]);
     assert_eq!(config.apps[0].access_token, AccessTokenSource::Stable);
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:8081");
+    assert!(config.admin.users.is_empty() && config.admin.token_key.is_none());
+    assert_eq!(config.log.retention, Some(Duration::from_secs(180 * 86_400)));
+    assert!(config.log.media);
+    assert_eq!(config.alarm.cooldown, Duration::from_secs(30 * 60));
+    assert_eq!(config.alarm.language, Language::Chinese);
+    assert!(config.alarm.webhook.is_none() && config.alarm.wecom_robot.is_none());
     let debug = format!("{config:?}");
     assert!(!debug.contains("s3cret") && !debug.contains("AAAAA"), "{debug}");
 }
@@ -70,6 +82,16 @@ database = "sqlite:///var/log.db"
 timezone = "UTC"
 [admin]
 listen = "[::1]:9"
+url = "https://console.example.com/"
+token_key = "0123456789abcdef"
+[[admin.user]]
+name = "小王@shop.example"
+password_hash = "{HASH}"
+role = "agent"
+[[admin.user]]
+name = "ops"
+password_hash = "{HASH}"
+role = "editor"
 [push]
 max_age = "5m"
 max_body = "512KiB"
@@ -81,6 +103,14 @@ concurrency = 3
 gap = "0s"
 reserve = 1
 timeout = "2s"
+[log]
+retention = "forever"
+media = false
+[alarm]
+webhook = "http://127.0.0.1/hook/?key=s3cret"
+wecom_robot = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=s3cret"
+cooldown = "5m"
+language = "en"
 {APP}
 mode = "compat"
 api_base = ["http://a/", "https://b:8443/x/"]
@@ -101,6 +131,74 @@ vars = {{ shop = "小店" }}
         AccessTokenSource::Url("http://tokens/shop?key=1".to_owned())
     );
     assert_eq!(config.apps[0].vars["shop"], "小店");
+    assert_eq!(config.admin.url.as_deref(), Some("https://console.example.com"));
+    assert!(config.admin.token_key.is_some());
+    let users = config.admin.users.iter();
+    let users: Vec<_> = users.map(|user| (user.name.as_str(), user.role)).collect();
+    assert_eq!(users, [("小王@shop.example", Role::Agent), ("ops", Role::Editor)]);
+    assert!(Role::Viewer < Role::Agent && Role::Agent < Role::Editor);
+    assert_eq!((config.log.retention, config.log.media), (None, false));
+    let webhook = config.alarm.webhook.as_ref().map(ExposeSecret::expose_secret);
+    assert_eq!(
+        webhook,
+        Some("http://127.0.0.1/hook/?key=s3cret"),
+        "as it was written"
+    );
+    assert_eq!(config.alarm.cooldown, Duration::from_secs(300));
+    assert_eq!(config.alarm.language, Language::English);
+    let debug = format!("{config:?}");
+    assert!(!debug.contains("s3cret") && !debug.contains("argon2"), "{debug}");
+}
+
+#[test]
+fn who_may_sign_in() {
+    let text = format!(
+        r#"
+[admin]
+listen = "0.0.0.0:8081"
+token_key = "short"
+url = "console.example.com"
+[[admin.user]]
+name = "a b"
+password_hash = "hunter22"
+role = "admin"
+[[admin.user]]
+name = "ops"
+password_hash = "{HASH}"
+role = "viewer"
+[[admin.user]]
+name = "ops"
+password_hash = "{HASH}"
+role = "editor"
+pasword = "x"
+{APP}"#
+    );
+    insta::assert_snapshot!(found(&text), @r#"
+    4: C026 `token_key` has fewer than 16 characters, so that it could be guessed → let the machine choose one: `openssl rand -hex 32`
+    5: C016 `url` is no web address → write where people reach it: "https://console.example.com"
+    7: C023 a user can't be named "a b" → write at most 64 letters, digits, -, _, . and @, without spaces
+    8: C025 `password_hash` is no argon2 hash of a password → `wxreply hash-password` makes one; it begins with "$argon2id$". In a shell or a .env file, put it in single quotes, because of its dollar signs
+    9: C009 `role` can't be "admin" → write "viewer" or "agent" or "editor"
+    15: C024 there are two users named "ops" → the audit trail calls people by these names: give everybody their own
+    18: C002 [[admin.user]] has no key `pasword` → did you mean `password_hash`?
+    "#);
+    let findings = format!("{:?}", parse(&text).findings);
+    assert!(
+        !findings.contains("hunter22") && !findings.contains("argon2id$v"),
+        "{findings}"
+    );
+    let open = format!("[admin]\nlisten = \"0.0.0.0:8081\"\nuser = []\n{APP}");
+    insta::assert_snapshot!(found(&open), @"2: C017 the admin listener is open to other machines, and asks nobody who they are → name who may sign in under [[admin.user]] (`wxreply hash-password` makes the hash of a password), or write 127.0.0.1 or [::1] and reach it through SSH");
+    let wrong = format!("[admin]\nlisten = \"0.0.0.0:8081\"\nuser = \"ops\"\n{APP}");
+    insta::assert_snapshot!(found(&wrong), @r#"
+    2: C027 passwords and customers' messages would cross the network in clear → put nginx or Caddy with HTTPS before it, and write its address as url = "https://…" under [admin]
+    3: C004 `user` must be a list of tables → write [[admin.user]], in two pairs of brackets
+    "#);
+    let behind_a_proxy = format!(
+        "[admin]\nlisten = \"0.0.0.0:8081\"\nurl = \"https://c\"\n[[admin.user]]\nname = \"ops\"\nrole = \"editor\"\n\
+         password_hash = \"{HASH}\"\n{APP}"
+    );
+    assert_eq!(found(&behind_a_proxy), "");
 }
 
 #[test]
@@ -125,6 +223,13 @@ reserve = -1
 secret = "guess me"
 concurrency = 0
 [log]
+retention = "12h"
+media = "yes"
+[alarm]
+webhook = "ops@example.com"
+cooldown = "1s"
+language = "de"
+[logs]
 {APP}
 api_base = "api.weixin.qq.com"
 access_token = "stabel"
@@ -136,7 +241,7 @@ vars = {{ phone = 400 }}
     3: C020 `database` is not the address of a SQLite file → write it like "sqlite://wxreply.db" (relative to this file) or "sqlite:///var/lib/wxreply/wxreply.db"
     4: C008 `timezone` is no time zone → write it like "Asia/Shanghai", "Asia/Hong_Kong" or "UTC"
     5: C004 `rules` must be a text in quotes
-    7: C017 the admin listener must listen on this machine only → it asks nobody for a password: write 127.0.0.1 or [::1], and reach it through SSH or a proxy that does ask
+    7: C017 the admin listener is open to other machines, and asks nobody who they are → name who may sign in under [[admin.user]] (`wxreply hash-password` makes the hash of a password), or write 127.0.0.1 or [::1] and reach it through SSH
     9: C006 `max_age` is no duration → write a whole number and its unit: "500ms", "90s", "10m", "2h" or "180d"
     10: C007 `max_body` is no size → write a number of bytes, or a text like "512KiB" or "1MiB"
     11: C007 `max_connections` must be from 1 to 1000000
@@ -145,10 +250,15 @@ vars = {{ phone = 400 }}
     15: C007 `reserve` must be from 0 to 20
     17: C040 `secret` can't sign anything: it has fewer than 16 bytes, so that it could be guessed → let the machine choose one: `openssl rand -base64 32`, with or without "whsec_" before it
     18: C007 `concurrency` must be from 1 to 1000
-    19: C002 the top of the file has no key `log` → it may hold: listen, rules, database, timezone, admin, push, outbox, webhook, app
-    29: C016 `api_base` is no web address → write it like "https://api.weixin.qq.com"
-    30: C009 `access_token` can't be "stabel" → write "stable", "classic" or { url = "…" }
-    31: C004 `vars.phone` must be a text in quotes
+    20: C007 `retention` must be at least a day → write how long messages are kept: "180d", or "forever"
+    21: C004 `media` must be true or false
+    23: C016 `webhook` is no web address → write it whole, with its key: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…"
+    24: C007 `cooldown` must be at least 60s
+    25: C009 `language` can't be "de" → write "zh" or "en"
+    26: C002 the top of the file has no key `logs` → did you mean `log`?
+    36: C016 `api_base` is no web address → write it like "https://api.weixin.qq.com"
+    37: C009 `access_token` can't be "stabel" → write "stable", "classic" or { url = "…" }
+    38: C004 `vars.phone` must be a text in quotes
     "#);
 }
 
@@ -217,7 +327,9 @@ fn a_syntax_error_does_not_hide_the_rest() {
 
 #[test]
 fn without_secrets_all_else_is_checked() {
-    let text = APP.replace("\"s3cret\"", "{ env = \"NOT_SET\" }");
+    let text = "[admin]\ntoken_key = { env = \"NOT_SET\" }\n[[admin.user]]\nname = \"ops\"\nrole = \"editor\"\n\
+                password_hash = { file = \"gone\" }\n[alarm]\nwebhook = { env = \"NOT_SET\" }\n";
+    let text = text.to_owned() + &APP.replace("\"s3cret\"", "{ env = \"NOT_SET\" }");
     assert!(parse(&text).config.is_none());
     let read = read(Path::new("/wxreply.toml"), &text, &|_| None, false);
     assert_eq!(read.findings, []);

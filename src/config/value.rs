@@ -16,6 +16,12 @@ pub(super) fn string(key: &str, value: &DeValue<'_>) -> Result<String, Problem> 
         .ok_or_else(|| wrong_type(key, "a text in quotes", value))
 }
 
+pub(super) fn boolean(key: &str, value: &DeValue<'_>) -> Result<bool, Problem> {
+    value
+        .as_bool()
+        .ok_or_else(|| wrong_type(key, "true or false", value))
+}
+
 /// A text that says something.
 pub(super) fn filled(key: &str, value: &DeValue<'_>) -> Result<String, Problem> {
     let text = string(key, value)?;
@@ -157,7 +163,16 @@ pub(super) fn choice<T: Copy>(
     }
 }
 
-/// A web address, its trailing slashes dropped. Nothing else may be read into it: no user, query or fragment.
+/// A web address to which a path can be added: without a query or a fragment.
+pub(super) fn plain_url(key: &str, value: &DeValue<'_>) -> Result<String, Problem> {
+    let url = url(key, value)?;
+    if url.contains(['?', '#']) {
+        return Err(Problem::new(codes::URL, format!("`{key}` can't hold a query")));
+    }
+    Ok(url)
+}
+
+/// A web address, its trailing slashes dropped. No user can be read into it.
 pub(super) fn url(key: &str, value: &DeValue<'_>) -> Result<String, Problem> {
     let text = string(key, value)?;
     let rest = text

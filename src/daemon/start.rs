@@ -8,10 +8,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::admin::{self, Admin};
 use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
+use crate::console::{self, Console, ConsoleApp};
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
@@ -23,8 +23,8 @@ use crate::webhook;
 use crate::wechat::api::{Api, ApiConfig};
 use crate::wechat::{AesKey, Credentials};
 
-/// Connections to the admin listener at once: a few scrapers and probes, whatever they do to it.
-const ADMIN_CONNECTIONS: usize = 64;
+/// Connections to the admin listener at once: scrapers, probes, and a live stream for each page that somebody has open.
+const ADMIN_CONNECTIONS: usize = 512;
 
 impl Daemon {
     /// Starts everything; when it returns, both listeners accept. Rules with an error keep it from starting, unless the
@@ -68,7 +68,7 @@ impl Daemon {
         let receiver = Receiver::new(
             names.clone().zip(credentials).collect(),
             &config.push,
-            intake,
+            intake.clone(),
             clock.clone(),
             metrics.clone(),
         );
@@ -82,6 +82,7 @@ impl Daemon {
         let rooms = CancellationToken::new();
         let mut others = Vec::new();
         let mut senders = Vec::new();
+        let mut console_apps = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
                 app.name.clone(),
@@ -91,6 +92,12 @@ impl Daemon {
                 clock.clone(),
                 metrics.clone(),
             );
+            console_apps.push(ConsoleApp {
+                name: app.name.clone(),
+                kind: app.kind,
+                app_id: app.app_id.clone(),
+                token: token.clone(),
+            });
             senders.push(Sender {
                 app: app.name.clone(),
                 kind: app.kind,
@@ -115,7 +122,8 @@ impl Daemon {
             watch,
         )));
         let deliver = {
-            let (store, clock, metrics, stop) = (store.clone(), clock, metrics.clone(), rooms.clone());
+            let (store, clock, metrics, stop) =
+                (store.clone(), clock.clone(), metrics.clone(), rooms.clone());
             let config = outbox_config(&config, webhook);
             move || {
                 let (senders, config) = (senders.clone(), config.clone());
@@ -132,12 +140,20 @@ impl Daemon {
         let outbox = tokio::spawn(supervise::keep_running("outbox", rooms.clone(), deliver));
 
         let doors = CancellationToken::new();
-        let admin = Admin {
+        let console = Console {
             store: store.clone(),
+            intake,
             rules: rules.clone(),
             receiver: receiver.clone(),
             metrics: metrics.clone(),
-            apps: names.collect(),
+            clock,
+            apps: console_apps,
+            users: config.admin.users,
+            token_key: config.admin.token_key,
+            url: config.admin.url,
+            timezone: config.timezone,
+            stop: doors.clone(),
+            attempts: Default::default(),
         };
         let public = http::serve(
             listener,
@@ -148,7 +164,7 @@ impl Daemon {
         );
         let private = http::serve(
             admin_listener,
-            admin::routes(Arc::new(admin)),
+            console::routes(Arc::new(console)),
             ADMIN_CONNECTIONS,
             doors.clone(),
             STOP_PUSHES,

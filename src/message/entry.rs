@@ -50,4 +50,7 @@ pub struct Entry {
     pub errcode: Option<i64>,
     /// What went wrong, in words.
     pub error: Option<String>,
+    /// Who wrote it, when a person did. Only such rows have this field where a machine reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -15,31 +16,40 @@ use super::{Arrival, RecordError, Recorded, StoreError};
 use crate::clock::Clock;
 use crate::message::{Answer, AppName, Cooldowns, Facts, Inbound, InboundStatus, MessageId, OpenId, Verdict};
 
-/// The moment at which a reply is queued, in microseconds; see `messages.queued_at`.
-#[derive(Debug)]
-pub(super) struct Turns(i64);
+/// The moment at which a reply is queued, in microseconds; see `messages.queued_at`. All who write replies draw from
+/// the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Arc<AtomicI64>);
 
 impl Turns {
-    /// Turns after all that are in the queue.
-    pub(super) async fn after(conn: &mut SqliteConnection) -> Result<Self, StoreError> {
+    /// Goes on after all that are in the queue.
+    pub(super) async fn go_on(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         let last =
             sqlx::query_scalar("select coalesce(max(queued_at), 0) from messages where status = 'queued'")
                 .fetch_one(conn)
                 .await?;
-        Ok(Self(last))
+        self.0.fetch_max(last, Ordering::Relaxed);
+        Ok(())
     }
 
     /// What the next one will be, or a little earlier.
     fn peek(&self, now: Timestamp) -> i64 {
-        now.as_millisecond()
-            .saturating_mul(1000)
-            .max(self.0.saturating_add(1))
+        turn(self.0.load(Ordering::Relaxed), now)
     }
 
-    fn next(&mut self, now: Timestamp) -> i64 {
-        self.0 = self.peek(now);
-        self.0
+    pub(super) fn next(&self, now: Timestamp) -> i64 {
+        let last = self
+            .0
+            .update(Ordering::Relaxed, Ordering::Relaxed, |last| turn(last, now));
+        turn(last, now)
     }
+}
+
+/// The turn after `last`: the present one, unless the clock stands or was set back.
+fn turn(last: i64, now: Timestamp) -> i64 {
+    now.as_millisecond()
+        .saturating_mul(1000)
+        .max(last.saturating_add(1))
 }
 
 /// What of its transaction [`record`] sees to, for the statements at either end of it cost no round trip of their own.
@@ -61,7 +71,7 @@ pub(super) async fn record(
     conn: &mut SqliteConnection,
     arrivals: &[Arrival],
     clock: &dyn Clock,
-    turns: &mut Turns,
+    turns: &Turns,
     frame: Frame,
 ) -> Result<(Vec<Result<Recorded, RecordError>>, Added), StoreError> {
     let mut known = Known::load(conn, arrivals, clock, turns, frame).await?;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::{self, Added, Frame, Turns};
@@ -88,6 +88,15 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
     {
+        self.write_pages(1, work).await
+    }
+
+    /// The same for work that changes about so many pages, so that the WAL is looked after in time.
+    pub(super) async fn write_pages<T, F>(&self, pages: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
+    {
         let (answer, outcome) = oneshot::channel();
         let write = Write {
             work,
@@ -95,7 +104,7 @@ impl Store {
             answer,
         };
         self.requests()
-            .send(Request::Write(Box::new(write)))
+            .send(Request::Write(Box::new(write), pages))
             .await
             .map_err(|_| StoreError::Closed)?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
@@ -105,7 +114,7 @@ impl Store {
 /// What can be asked of the writer.
 pub(super) enum Request {
     Arrival(Box<Arrival>, oneshot::Sender<Result<Recorded, RecordError>>),
-    Write(Box<dyn Job>),
+    Write(Box<dyn Job>, usize),
 }
 
 /// Any other write, its result's type forgotten.
@@ -152,10 +161,13 @@ pub(super) struct Writer {
     pub(super) outbox_bell: Arc<Notify>,
     /// Set when replies were written that wish for "typing…".
     pub(super) typing_wanted: Arc<AtomicBool>,
+    /// See [`Store::news`].
+    pub(super) news: watch::Sender<u64>,
     /// Told of rows that were written; nobody listens beside a daemon.
     pub(super) wal_grows: mpsc::Sender<()>,
     /// Opened when it is first needed, and again after a fault of the database.
-    pub(super) connection: Option<(SqliteConnection, Turns)>,
+    pub(super) connection: Option<SqliteConnection>,
+    pub(super) turns: Turns,
     pub(super) rows_since_checkpoint: usize,
 }
 
@@ -168,6 +180,8 @@ struct Group {
     arrivals: Vec<Arrival>,
     answers: Vec<oneshot::Sender<Result<Recorded, RecordError>>>,
     jobs: Vec<Box<dyn Job>>,
+    /// Those that the jobs change.
+    pages: usize,
 }
 
 type Outcomes = Vec<Result<Recorded, RecordError>>;
@@ -194,12 +208,15 @@ impl Writer {
                         group.arrivals.push(*arrival);
                         group.answers.push(answer);
                     }
-                    Request::Write(job) => group.jobs.push(job),
+                    Request::Write(job, pages) => {
+                        group.jobs.push(job);
+                        group.pages += pages;
+                    }
                 }
             }
             self.commit(group).await;
         }
-        if let Some((connection, _)) = self.connection.take()
+        if let Some(connection) = self.connection.take()
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "closing the database failed");
@@ -224,7 +241,7 @@ impl Writer {
                     .commit_duration
                     .observe(begun.elapsed().as_secs_f64());
                 self.metrics.commit_size.observe(size as f64);
-                self.tell(&added, size);
+                self.tell(&added, group.arrivals.len() + group.pages);
                 for (answer, outcome) in group.answers.into_iter().zip(outcomes) {
                     let _ = answer.send(outcome); // a push whose sender hung up
                 }
@@ -251,7 +268,8 @@ impl Writer {
     /// begins and reads, the other writes and commits.
     async fn together(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
         let clock = Arc::clone(&self.clock);
-        let (conn, turns) = self.connected().await?;
+        let turns = self.turns.clone();
+        let conn = self.connected().await?;
         let frame = Frame {
             begin: true,
             commit: group.jobs.is_empty(),
@@ -261,7 +279,7 @@ impl Writer {
                 sqlx::query("begin immediate").execute(&mut *conn).await?;
                 Default::default()
             } else {
-                arrivals::record(conn, &group.arrivals, &*clock, turns, frame).await?
+                arrivals::record(conn, &group.arrivals, &*clock, &turns, frame).await?
             };
             if !group.jobs.is_empty() {
                 for job in &mut group.jobs {
@@ -283,13 +301,14 @@ impl Writer {
     /// The same with a savepoint around each request, so that one that can't be written harms no other.
     async fn apart(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
         let clock = Arc::clone(&self.clock);
-        let (conn, turns) = self.connected().await?;
+        let turns = self.turns.clone();
+        let conn = self.connected().await?;
         let mut tx = conn.begin_with("begin immediate").await?;
         let (mut outcomes, mut added) = (Outcomes::new(), Added::default());
         for arrival in &group.arrivals {
             let mut part = tx.begin().await?;
             let one = std::slice::from_ref(arrival);
-            match arrivals::record(&mut part, one, &*clock, turns, Frame::default()).await {
+            match arrivals::record(&mut part, one, &*clock, &turns, Frame::default()).await {
                 Ok((outcome, one)) => {
                     part.commit().await?;
                     outcomes.extend(outcome);
@@ -318,17 +337,17 @@ impl Writer {
         Ok((outcomes, added))
     }
 
-    async fn connected(&mut self) -> Result<&mut (SqliteConnection, Turns), StoreError> {
+    async fn connected(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         if self.connection.is_none() {
             let mut conn = SqliteConnection::connect_with(&self.options).await?;
-            let turns = Turns::after(&mut conn).await?;
-            self.connection = Some((conn, turns));
+            self.turns.go_on(&mut conn).await?;
+            self.connection = Some(conn);
         }
         self.connection.as_mut().ok_or(StoreError::Closed)
     }
 
     /// Tells the rest of the daemon what has become durable.
-    fn tell(&mut self, added: &Added, requests: usize) {
+    fn tell(&mut self, added: &Added, pages: usize) {
         // A handful of apps and statuses, whatever the size of the group.
         let mut counts: Vec<(&AppName, &str, u64)> = Vec::new();
         for (app, status) in &added.rows {
@@ -343,6 +362,9 @@ impl Writer {
         for (app, status, count) in &counts {
             self.metrics.messages(app.as_str(), status, *count);
         }
+        if !added.rows.is_empty() {
+            self.news.send_modify(|count| *count += 1);
+        }
         if added.typing {
             self.typing_wanted.store(true, Ordering::Release);
         }
@@ -350,7 +372,7 @@ impl Writer {
         if counts.iter().any(|(_, status, _)| *status == queued) {
             self.outbox_bell.notify_one();
         }
-        self.rows_since_checkpoint += added.rows.len().max(requests);
+        self.rows_since_checkpoint += added.rows.len().max(pages);
         if self.rows_since_checkpoint >= ROWS_BETWEEN_CHECKPOINTS {
             self.rows_since_checkpoint = 0;
             let _ = self.wal_grows.try_send(()); // full: it knows already

@@ -9,11 +9,13 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::arrivals::Turns;
 use super::commit::{Request, WAITING, Writer};
+use super::index::{Index, Indexer};
 use super::{OpenError, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
 use crate::metrics::Metrics;
@@ -32,9 +34,16 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     requests: mpsc::Sender<Request>,
     readers: SqlitePool,
+    index: Arc<Index>,
     clock: SharedClock,
     outbox_bell: Arc<Notify>,
     typing_wanted: Arc<AtomicBool>,
+    news: watch::Sender<u64>,
+    turns: Turns,
+    options: SqliteConnectOptions,
+    /// Ends what only reads the database.
+    reading: CancellationToken,
+    reading_tasks: TaskTracker,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
@@ -42,7 +51,7 @@ struct Inner {
 /// What the caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The daemon: migrates, and owns the group commit.
+    /// The daemon: migrates, owns the group commit, and keeps the index.
     Daemon,
     /// A command beside the daemon: reads, and writes little (resend). Fails when there is no database yet.
     Command,
@@ -76,6 +85,8 @@ impl Store {
             // A text for each pair of sizes that `write` has (56), and all others.
             .statement_cache_capacity(128)
             .row_buffer_size(256) // a group's rows without a pause between the driver's thread and ours
+            // What is erased is overwritten, not just let go of. Always, for a row leaves traces whenever it is moved.
+            .pragma("secure_delete", "on")
             .pragma("wal_autocheckpoint", checkpoint::WRITER_PAGES);
         match access {
             Access::Daemon => migrate(&path, &options).await?,
@@ -89,14 +100,18 @@ impl Store {
         let typing_wanted = Arc::new(AtomicBool::new(true));
         let (requests, waiting) = mpsc::channel(WAITING);
         let (wal_grows, wal_grown) = mpsc::channel(1);
+        let news = watch::Sender::new(0);
+        let turns = Turns::default();
         let writer = Writer {
             options: writing,
             clock: Arc::clone(&clock),
-            metrics,
+            metrics: Arc::clone(&metrics),
             outbox_bell: Arc::clone(&outbox_bell),
             typing_wanted: Arc::clone(&typing_wanted),
+            news: news.clone(),
             wal_grows,
             connection: None,
+            turns: turns.clone(),
             rows_since_checkpoint: 0,
         };
         tasks.spawn(writer.run(waiting, closing.clone()));
@@ -104,15 +119,37 @@ impl Store {
             tasks.spawn(checkpoint::run(options.clone(), wal_grown));
         }
         tasks.close();
+        let index = Arc::new(Index::of(&path));
+        let (reading, reading_tasks) = (CancellationToken::new(), TaskTracker::new());
+        match access {
+            Access::Daemon => {
+                index.prepare().await;
+                let indexer = Indexer {
+                    index: Arc::clone(&index),
+                    log: options.clone(),
+                    clock: Arc::clone(&clock),
+                    metrics,
+                };
+                reading_tasks.spawn(indexer.run(reading.clone()));
+            }
+            Access::Command => index.read().await,
+        }
+        reading_tasks.close();
         Ok(Self(Arc::new(Inner {
             requests,
             readers: SqlitePoolOptions::new()
                 .max_connections(READERS)
                 .acquire_timeout(READER_PATIENCE)
-                .connect_lazy_with(options.read_only(true)),
+                .connect_lazy_with(options.clone().read_only(true)),
             clock,
             outbox_bell,
             typing_wanted,
+            news,
+            turns,
+            options,
+            index,
+            reading,
+            reading_tasks,
             closing,
             tasks,
         })))
@@ -121,6 +158,9 @@ impl Store {
     /// Finishes what was handed in, then closes. Later calls fail with [`StoreError::Closed`].
     pub async fn close(&self) {
         // Readers first: only a connection that may write can fold the WAL into the database when it goes last.
+        self.0.index.close_readers().await;
+        self.0.reading.cancel();
+        self.0.reading_tasks.wait().await;
         self.0.readers.close().await;
         self.0.closing.cancel();
         self.0.tasks.wait().await;
@@ -130,6 +170,17 @@ impl Store {
     #[must_use]
     pub fn outbox_bell(&self) -> Arc<Notify> {
         Arc::clone(&self.0.outbox_bell)
+    }
+
+    /// Counts up whenever a commit of this process has changed the log: messages came, replies were written, settled,
+    /// put back, dropped or erased. What changed, the log tells.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.0.news.subscribe()
+    }
+
+    pub(super) fn tell_news(&self) {
+        self.0.news.send_modify(|count| *count += 1);
     }
 
     /// Whether the database answers and its writer works.
@@ -150,6 +201,19 @@ impl Store {
 
     pub(super) fn typing_wanted(&self) -> &AtomicBool {
         &self.0.typing_wanted
+    }
+
+    pub(super) fn turns(&self) -> Turns {
+        self.0.turns.clone()
+    }
+
+    /// How to open a connection of one's own, for what would hold up others on a shared one.
+    pub(super) fn options(&self) -> SqliteConnectOptions {
+        self.0.options.clone()
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.0.index
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -194,17 +258,22 @@ async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
         .map_err(|error| fault("can't be closed", &error))
 }
 
-/// Makes an empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite gives
-/// its side files the same rights.
-fn create(path: &Path) -> std::io::Result<()> {
+/// Makes the file unless it is there.
+pub(super) fn create(path: &Path) -> std::io::Result<()> {
+    match create_private(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a new, empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite
+/// gives its side files the same rights.
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new();
     file.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    match file.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.map(drop),
-    }
+    file.open(path).map(drop)
 }
 
 /// Sees to it that a command and the daemon mean the same tables.
@@ -258,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_database_is_one_whole_file() {
+    async fn a_closed_database_is_one_whole_file_and_its_index_another() {
         let bench = Bench::new().await;
         let recorded = bench.receive(1, "oAlice", &["a"]).await;
         bench.entry(recorded.id).await; // a reader is open
@@ -267,7 +336,7 @@ mod tests {
             .expect("a folder")
             .map(|file| file.expect("readable").file_name())
             .collect();
-        assert_eq!(files.len(), 1, "{files:?}");
+        assert_eq!(files.len(), 2, "{files:?}");
     }
 
     #[test]
@@ -326,7 +395,7 @@ mod tests {
             .expect("a folder")
             .flatten()
             .collect();
-        assert_eq!(files.len(), 3, "database, WAL and its index");
+        assert!(files.len() >= 4, "database, WAL and its index; what is derived from them");
         for file in files {
             let mode = file.metadata().expect("is there").permissions().mode() & 0o777;
             assert_eq!(mode, 0o600, "{:?}", file.file_name());
@@ -424,7 +493,7 @@ mod tests {
         assert_eq!(
             bench
                 .store
-                .resend_failed(at(0))
+                .resend_failed(at(0), "ann")
                 .await
                 .expect_err("closed")
                 .to_string(),

@@ -49,7 +49,9 @@ impl Store {
             let settlements = Arc::clone(&settlements);
             async move { settle(conn, &settlements, gap).await }.boxed()
         })
-        .await
+        .await?;
+        self.tell_news();
+        Ok(())
     }
 
     /// The users of up to `limit` replies that are due after `now` and wish "typing…" to be shown until then. Each

@@ -35,7 +35,7 @@ pub struct Past {
     pub observed: Vec<RuleName>,
     /// What the push was answered with.
     pub answer: Answer,
-    /// The replies, in order.
+    /// The replies of rules, in order; what a person wrote is not among them.
     pub replies: Vec<PastReply>,
     /// The same user's push before this one.
     pub previous: Option<MessageId>,
@@ -117,7 +117,7 @@ impl Store {
              select m.id, m.time, m.direction, m.fields, m.msg_type, m.content, m.status, m.settled is null, \
              m.app, m.openid, m.event, m.rule, m.answer, m.observed, m.previous, \
              (select c.first_message from contacts c where m.previous is not null and c.app = m.app and c.openid = m.openid) \
-             from page cross join messages m where m.id between page.id and page.id + 15";
+             from page cross join messages m where m.id between page.id and page.id + 15 and m.author is null";
         const { assert!(SLOTS == 15) };
         let mut conn = self.reader().await?;
         let rows = sqlx::query(QUERY)

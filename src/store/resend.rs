@@ -5,57 +5,56 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::message::MessageId;
 
-/// Ids in one statement; far below the 32,766 values that SQLite binds.
-const IDS: usize = 1000;
+/// Ids in one transaction, so that a list of a thousand does not hold up a push.
+const IDS: usize = 200;
 
 impl Store {
     /// Queues these replies again as if they were made at `now` (so that `max_age` begins anew); gives the ids that
-    /// were put back. Others are left alone: unknown, inbound, queued or sent.
-    pub async fn resend(&self, ids: &[MessageId], now: Timestamp) -> Result<Vec<MessageId>, StoreError> {
-        let ids: Arc<[MessageId]> = ids.into();
-        let queued = self
-            .write(move |conn| {
-                let ids = Arc::clone(&ids);
-                async move {
-                    let mut queued = Vec::new();
-                    for ids in ids.chunks(IDS) {
-                        let mut query = resend(now);
-                        query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
-                        let mut list = query.separated(", ");
-                        for id in ids {
-                            list.push_bind(id.as_i64());
-                        }
-                        query.push(")");
-                        queued.extend(run(query, conn).await?);
-                    }
-                    Ok(queued)
-                }
-                .boxed()
-            })
-            .await?;
-        self.outbox_bell().notify_one();
-        Ok(queued)
+    /// were put back. Others are left alone: unknown, inbound, queued or sent. `by` is who wants it so.
+    pub async fn resend(
+        &self,
+        ids: &[MessageId],
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let by: Arc<str> = by.into();
+        let mut all = Vec::new();
+        for ids in ids.chunks(IDS) {
+            let (ids, by): (Arc<[MessageId]>, _) = (ids.into(), Arc::clone(&by));
+            let queued = self
+                .write_pages(ids.len(), move |conn| {
+                    let (ids, by) = (Arc::clone(&ids), Arc::clone(&by));
+                    async move { put_back(conn, &ids, now, &by).await }.boxed()
+                })
+                .await?;
+            if !queued.is_empty() {
+                self.outbox_bell().notify_one();
+                self.tell_news();
+            }
+            all.extend(queued);
+        }
+        all.sort_unstable();
+        Ok(all)
     }
 
     /// The same for every `failed` reply.
-    pub async fn resend_failed(&self, now: Timestamp) -> Result<Vec<MessageId>, StoreError> {
-        let queued = self
-            .write(move |conn| {
-                async move {
-                    let mut query = resend(now);
-                    query.push("status in ('failed', 'dropped', 'uncertain') and status = 'failed'");
-                    run(query, conn).await
-                }
-                .boxed()
-            })
-            .await?;
-        self.outbox_bell().notify_one();
-        Ok(queued)
+    pub async fn resend_failed(&self, now: Timestamp, by: &str) -> Result<Vec<MessageId>, StoreError> {
+        let mut conn = self.reader().await?;
+        let failed: Vec<i64> = sqlx::query_scalar(
+            "select id from messages where status in ('failed', 'dropped', 'uncertain') and status = 'failed' \
+             order by time, id",
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        drop(conn);
+        let failed: Vec<MessageId> = failed.into_iter().map(MessageId::from_i64).collect();
+        self.resend(&failed, now, by).await
     }
 }
 
@@ -84,11 +83,19 @@ fn resend(now: Timestamp) -> QueryBuilder<Sqlite> {
     query
 }
 
-async fn run(
-    mut query: QueryBuilder<Sqlite>,
+async fn put_back(
     conn: &mut SqliteConnection,
+    ids: &[MessageId],
+    now: Timestamp,
+    by: &str,
 ) -> Result<Vec<MessageId>, StoreError> {
-    query.push(" returning id, app, openid");
+    let mut query = resend(now);
+    query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id.as_i64());
+    }
+    query.push(") returning id, app, openid");
     let rows: Vec<(i64, String, String)> = query.build_query_as().fetch_all(&mut *conn).await?;
     let mut ids = Vec::with_capacity(rows.len());
     for (id, app, openid) in rows {
@@ -103,6 +110,10 @@ async fn run(
         ids.push(MessageId::from_i64(id));
     }
     ids.sort_unstable();
+    if let [first, ..] = ids[..] {
+        let detail = json!({ "ids": ids });
+        audit::note(conn, now, by, "resend", &first.to_string(), &detail).await?;
+    }
     Ok(ids)
 }
 
@@ -142,7 +153,7 @@ mod tests {
         asked.extend([waiting, waiting.message(), ids[0].next().next(), ids[0]]);
 
         let command = bench.open(Access::Command).await.expect("opens");
-        let queued = command.resend(&asked, at(1000)).await.expect("written");
+        let queued = command.resend(&asked, at(1000), "ann").await.expect("written");
         assert_eq!(
             queued,
             ids[..3],
@@ -178,7 +189,7 @@ mod tests {
         let claimed = bench.claim(0).await;
         bench.settle(&claimed[0], failed()).await;
         assert_eq!(left().await, (1, 0));
-        bench.store.resend_failed(at(5)).await.expect("written");
+        bench.store.resend_failed(at(5), "ann").await.expect("written");
         assert_eq!(left().await, (0, 1));
         let claimed = bench.claim(5).await;
         bench.settle(&claimed[0], Outcome::Sent).await;
@@ -199,9 +210,15 @@ mod tests {
         bench.settle(&claimed[2], failed()).await;
         let mut ids = [claimed[0].id, claimed[2].id];
         ids.sort();
-        assert_eq!(bench.store.resend_failed(at(5)).await.expect("written"), ids);
-        assert_eq!(bench.store.resend_failed(at(5)).await.expect("written"), []);
-        assert_eq!(bench.store.resend(&[], at(5)).await.expect("written"), []);
+        assert_eq!(
+            bench.store.resend_failed(at(5), "ann").await.expect("written"),
+            ids
+        );
+        assert_eq!(
+            bench.store.resend_failed(at(5), "ann").await.expect("written"),
+            []
+        );
+        assert_eq!(bench.store.resend(&[], at(5), "ann").await.expect("written"), []);
     }
 
     #[tokio::test]
@@ -212,7 +229,7 @@ mod tests {
         bench.settle(&claimed[0], failed()).await;
         let next = bench.claim(0).await;
         bench.settle(&next[0], retry(60)).await;
-        bench.store.resend_failed(at(10)).await.expect("written");
+        bench.store.resend_failed(at(10), "ann").await.expect("written");
         assert_eq!(bench.claim(59).await, []);
         let next = bench.claim(60).await;
         assert_eq!(texts(&next), ["next"]);
@@ -229,7 +246,7 @@ mod tests {
         bench.settle(&claimed[0], failed()).await;
         let flying = bench.claim(100).await;
         assert_eq!(texts(&flying), ["in flight"]);
-        bench.store.resend_failed(at(50)).await.expect("written");
+        bench.store.resend_failed(at(50), "ann").await.expect("written");
         assert_eq!(bench.claim(120).await, []);
         bench.settle(&flying[0], Outcome::Sent).await;
         assert_eq!(texts(&bench.claim(120).await), ["dead"]);

@@ -24,21 +24,24 @@ impl Store {
             return Ok(0);
         }
         let answers = Arc::new(answers);
-        self.write(move |conn| {
-            let (answers, take) = (Arc::clone(&answers), Arc::clone(&take));
-            async move {
-                let mut lost = 0;
-                for answered in answers.iter() {
-                    lost += match answered.replies.split_first() {
-                        Some((first, others)) => replace(conn, answered, first, others, &take).await?,
-                        None => drop_question(conn, answered).await?,
-                    };
+        let lost = self
+            .write(move |conn| {
+                let (answers, take) = (Arc::clone(&answers), Arc::clone(&take));
+                async move {
+                    let mut lost = 0;
+                    for answered in answers.iter() {
+                        lost += match answered.replies.split_first() {
+                            Some((first, others)) => replace(conn, answered, first, others, &take).await?,
+                            None => drop_question(conn, answered).await?,
+                        };
+                    }
+                    Ok(lost)
                 }
-                Ok(lost)
-            }
-            .boxed()
-        })
-        .await
+                .boxed()
+            })
+            .await?;
+        self.tell_news();
+        Ok(lost)
     }
 }
 

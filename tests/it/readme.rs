@@ -213,9 +213,18 @@ fn every_key_of_the_config_is_explained() {
         for text in &asked {
             readme.must_say("keys", keys(text).iter().map(String::as_str));
         }
-        for table in ["admin", "push", "outbox", "webhook"] {
-            for key in keys(&format!("[{table}]\n{ODD}\n{app}")) {
-                let row = format!("\n| `[{table}]` `{key}` | ");
+        let tables = [
+            "[admin]",
+            "[[admin.user]]",
+            "[push]",
+            "[outbox]",
+            "[webhook]",
+            "[log]",
+            "[alarm]",
+        ];
+        for table in tables {
+            for key in keys(&format!("{table}\n{ODD}\n{app}")) {
+                let row = format!("\n| `{table}` `{key}` | ");
                 assert!(readme.text.contains(&row), "{} lacks{row}", readme.name);
             }
         }

@@ -101,20 +101,18 @@ impl Plan {
             callback: callback.clone(),
         };
         let wechat = Simulator::start(config, listener).await.expect("WeChat starts");
-        let tables = ["push", "outbox", "webhook"].map(|table| {
-            let lines: Vec<_> = self
-                .settings
-                .iter()
-                .filter(|(t, _)| *t == table)
-                .map(|(_, l)| l.as_str())
-                .collect();
-            format!("[{table}]\n{}\n", lines.join("\n"))
-        });
+        let lines_of = |table: &str| -> String {
+            let lines = self.settings.iter().filter(|(t, _)| *t == table);
+            lines.map(|(_, line)| line.clone() + "\n").collect()
+        };
+        let tables = ["push", "outbox", "webhook", "log", "alarm"];
+        let tables = tables.map(|table| format!("[{table}]\n{}", lines_of(table)));
         let config = format!(
             "listen = \"127.0.0.1:{port}\"\nrules = \"rules\"\ndatabase = \"sqlite://wxreply.db\"\n\
-             timezone = \"Asia/Shanghai\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{}\
+             timezone = \"Asia/Shanghai\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{}\n{}\
              [[app]]\nname = \"shop\"\nkind = \"mini-program\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\n\
              encoding_aes_key = \"{}\"\nmode = \"{}\"\n{}\n{}",
+            lines_of("admin"),
             tables.concat(),
             account.app_id,
             account.app_secret,

@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod fmt;
+mod hash_password;
 mod import;
 mod init;
 mod live;

@@ -14,23 +14,25 @@ fn without_a_command_the_commands_are_listed() {
     ! Usage: wxreply <COMMAND>
     !
     ! Commands:
-    !   demo      Try it: daemon and WeChat simulator in one process; chat on a web page, no account
-    !             needed
-    !   serve     Run the daemon
-    !   init      Write a commented wxreply.toml, rules to begin with, and fresh secrets
-    !   check     Check config and rules: every problem, where it is, and what to write instead
-    !   test      Run the tests that stand beside the rules
-    !   explain   Say which rule answers a message, and why the others do not
-    !   rules     Show all rules in the order in which they are tried, and whether they are in force
-    !   replay    Run recorded traffic through candidate rules, and show what would change
-    !   fmt       Lay rule files out in the one canonical way
-    !   import    Turn replies from WeChat's backend, or a table of keywords, into rules
-    !   schema    Print a JSON Schema of rule files or of the config, for completion in editors
-    !   log       Review the message log
-    !   resend    Put failed, dropped or uncertain replies back in the queue
-    !   push      Push one message to a running daemon, as WeChat would
-    !   simulate  Play WeChat for a running daemon: a page to chat on, and an API that takes its replies
-    !   help      Print this message or the help of the given subcommand(s)
+    !   demo           Try it: daemon and WeChat simulator in one process; chat on a web page, no account
+    !                  needed
+    !   serve          Run the daemon
+    !   init           Write a commented wxreply.toml, rules to begin with, and fresh secrets
+    !   check          Check config and rules: every problem, where it is, and what to write instead
+    !   test           Run the tests that stand beside the rules
+    !   explain        Say which rule answers a message, and why the others do not
+    !   rules          Show all rules in the order in which they are tried, and whether they are in force
+    !   replay         Run recorded traffic through candidate rules, and show what would change
+    !   fmt            Lay rule files out in the one canonical way
+    !   import         Turn replies from WeChat's backend, or a table of keywords, into rules
+    !   schema         Print a JSON Schema of rule files or of the config, for completion in editors
+    !   log            Review the message log
+    !   resend         Put failed, dropped or uncertain replies back in the queue
+    !   hash-password  Turn a password into the hash that stands in the config
+    !   push           Push one message to a running daemon, as WeChat would
+    !   simulate       Play WeChat for a running daemon: a page to chat on, and an API that takes its
+    !                  replies
+    !   help           Print this message or the help of the given subcommand(s)
     !
     ! Options:
     !   -h, --help     Print help

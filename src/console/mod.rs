@@ -1,0 +1,107 @@
+//! The door that the operator knocks on: pages for people, an API for programs, both over the same data.
+//!
+//! `routes` lists every route with who may take it; `data` gathers what is shown; `pages` draws it and `api` gives it as
+//! JSON. `access` knows who is asking. Leaves deciding to `rules`, rows to `store`, writing to customers to `intake`.
+
+mod access;
+mod api;
+mod assets;
+mod chart;
+mod data;
+mod html;
+mod live;
+mod pages;
+mod problem;
+mod request;
+mod router;
+mod routes;
+mod words;
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use crate::clock::SharedClock;
+use crate::config::AdminUser;
+use crate::intake::Intake;
+use crate::message::{AppKind, AppName};
+use crate::metrics::Metrics;
+use crate::receiver::Receiver;
+use crate::reload::Reloader;
+use crate::store::Store;
+use crate::token::TokenKeeper;
+use access::Attempts;
+
+/// What the console needs. One a daemon.
+pub struct Console {
+    /// The database.
+    pub store: Store,
+    /// Writes to customers.
+    pub intake: Intake,
+    /// The rules in force and those on the disk.
+    pub rules: Arc<Reloader>,
+    /// Knows which pushes were refused.
+    pub receiver: Arc<Receiver>,
+    /// What the daemon counts.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: SharedClock,
+    /// The apps, in the order of the config.
+    pub apps: Vec<ConsoleApp>,
+    /// Who may come in. Nobody named: whoever reaches the loopback, which then is all that the listener listens to.
+    pub users: Vec<AdminUser>,
+    /// What lets other back ends of the operator borrow access tokens; without it they can't.
+    pub token_key: Option<SecretString>,
+    /// The address that operators type, when it is not that of the listener: behind a proxy that speaks TLS.
+    pub url: Option<String>,
+    /// The zone that times are shown in.
+    pub timezone: TimeZone,
+    /// Ends live streams.
+    pub stop: CancellationToken,
+    /// Failed sign-ins, to slow down whoever guesses.
+    pub attempts: Attempts,
+}
+
+/// One app as the console knows it.
+pub struct ConsoleApp {
+    /// Its name.
+    pub name: AppName,
+    /// Its kind.
+    pub kind: AppKind,
+    /// Its AppID.
+    pub app_id: String,
+    /// Its access token.
+    pub token: TokenKeeper,
+}
+
+/// All routes of the console; answers every request that reaches it.
+pub fn routes(console: Arc<Console>) -> BoxedFilter<(Response,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional())
+        .and(warp::body::stream())
+        .then(
+            move |method, path: warp::path::FullPath, query, headers, peer, body| {
+                let console = console.clone();
+                async move {
+                    let head = request::Head {
+                        method,
+                        path: path.as_str().to_owned(),
+                        query,
+                        headers,
+                        peer,
+                    };
+                    router::answer(console, head, body).await
+                }
+            },
+        )
+        .boxed()
+}

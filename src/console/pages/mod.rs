@@ -1,0 +1,188 @@
+//! Pages for people: the frame that they share, and a file for each.
+
+pub(super) mod overview;
+pub(super) mod preferences;
+pub(super) mod sign_in;
+
+use askama::Template;
+use http::StatusCode;
+use warp::reply::Response;
+
+use super::Console;
+use super::access::{Way, Who};
+use super::assets;
+use super::html::{self, Watch};
+use super::problem::Problem;
+use super::request::{Head, Request};
+use super::words::{Lang, Words};
+use crate::config::Role;
+
+/// Light, dark, or as the system has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Theme {
+    #[default]
+    Auto,
+    Light,
+    Dark,
+}
+
+/// The cookie of whoever chose a theme.
+pub(super) const THEME: &str = "wxreply_theme";
+
+impl Theme {
+    /// The theme that was chosen.
+    pub fn of(head: &Head) -> Self {
+        match head.cookie(THEME) {
+            Some("light") => Self::Light,
+            Some("dark") => Self::Dark,
+            _ => Self::Auto,
+        }
+    }
+
+    /// As the cookie and the `data-theme` attribute have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// Which of the main pages one belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Overview,
+    Conversations,
+    Rules,
+    Outbox,
+    Versions,
+    System,
+    Elsewhere,
+}
+
+/// What stands around every page.
+pub(super) struct Frame {
+    pub lang: Lang,
+    pub w: &'static Words,
+    pub theme: Theme,
+    pub place: Place,
+    pub title: String,
+    pub who: Who,
+    pub watch: Watch,
+    /// Path and query of this page, to come back to.
+    pub here: String,
+}
+
+impl Frame {
+    /// The frame of the page that a request asks for.
+    pub fn new(console: &Console, request: &Request, place: Place, title: impl Into<String>) -> Self {
+        let head = &request.head;
+        let here = match head.query.as_str() {
+            "" => head.path.clone(),
+            query => format!("{}?{query}", head.path),
+        };
+        Self {
+            lang: request.lang,
+            w: request.lang.words(),
+            theme: Theme::of(head),
+            place,
+            title: title.into(),
+            who: request.who.clone(),
+            watch: Watch {
+                zone: console.timezone.clone(),
+                now: console.clock.now(),
+                lang: request.lang,
+            },
+            here,
+        }
+    }
+
+    /// Whether nobody is asked for a name here.
+    pub fn is_open(&self) -> bool {
+        self.who.way == Way::Loopback
+    }
+
+    /// Whether whoever looks may write to customers.
+    pub fn may_write(&self) -> bool {
+        self.who.may(Role::Agent)
+    }
+
+    /// Whether whoever looks may change rules.
+    pub fn may_edit(&self) -> bool {
+        self.who.may(Role::Editor)
+    }
+
+    pub fn role(&self) -> &'static str {
+        match self.who.role {
+            Some(Role::Viewer) => self.w.frame.role_viewer,
+            Some(Role::Agent) => self.w.frame.role_agent,
+            Some(Role::Editor) => self.w.frame.role_editor,
+            None => "",
+        }
+    }
+
+    /// Place, address, name, name for a narrow screen, and icon of the main pages.
+    pub fn pages(&self) -> [(Place, &'static str, &'static str, &'static str, &'static str); 6] {
+        let w = self.w.frame;
+        [
+            (Place::Overview, "/", w.overview, w.overview_short, "i-overview"),
+            (
+                Place::Conversations,
+                "/conversations",
+                w.conversations,
+                w.conversations_short,
+                "i-chat",
+            ),
+            (Place::Rules, "/rules", w.rules, w.rules, "i-rules"),
+            (Place::Outbox, "/outbox", w.outbox, w.outbox, "i-outbox"),
+            (Place::Versions, "/versions", w.versions, w.versions, "i-versions"),
+            (Place::System, "/system", w.system, w.system, "i-system"),
+        ]
+    }
+
+    pub fn asset(&self, name: &str) -> String {
+        assets::address(name)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html", config = "src/console/askama.toml")]
+struct ProblemPage<'a> {
+    w: &'static Words,
+    lang: Lang,
+    theme: Theme,
+    title: String,
+    words: &'a str,
+    detail: &'a str,
+    style: String,
+}
+
+/// What went wrong, as a page.
+pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
+    let w = lang.words();
+    let words = match problem.status() {
+        StatusCode::NOT_FOUND => w.frame.not_found,
+        StatusCode::FORBIDDEN => w.frame.forbidden,
+        _ => w.frame.wrong,
+    };
+    let page = ProblemPage {
+        w,
+        lang,
+        theme,
+        title: problem.status().as_str().to_owned(),
+        words,
+        detail: problem.detail(),
+        style: assets::address("style.css"),
+    };
+    match html::html(&page) {
+        Ok(response) => problem.head(response),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+/// Where a stranger is sent.
+pub(super) fn to_sign_in(path: &str) -> Response {
+    let next: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+    html::see_other(&format!("/sign-in?next={next}"))
+}

@@ -1,0 +1,49 @@
+//! Every route, and who may take it.
+
+use http::Method;
+
+use super::access::Needs;
+use super::router::Route;
+use super::{api, assets, live, pages};
+use crate::config::Role;
+
+const NOTHING: Needs = Needs::Nothing;
+const OWN_KEY: Needs = Needs::OwnKey;
+const VIEWER: Needs = Needs::Role(Role::Viewer);
+const AGENT: Needs = Needs::Role(Role::Agent);
+const EDITOR: Needs = Needs::Role(Role::Editor);
+
+/// `METHOD "path" needs handler`, a row a route.
+macro_rules! routes {
+    ($($method:ident $path:literal $needs:ident $handler:path;)*) => {
+        &[$(Route {
+            method: Method::$method,
+            path: $path,
+            needs: $needs,
+            handler: |console, request| Box::pin($handler(console, request)),
+        },)*]
+    };
+}
+
+/// All routes. Of two that fit a path, the first is taken.
+pub(super) static ROUTES: &[Route] = routes! {
+    // For whoever watches the process.
+    GET "/healthz" NOTHING api::health::alive;
+    GET "/readyz" NOTHING api::health::ready;
+    GET "/metrics" NOTHING api::health::metrics;
+
+    // The frame.
+    GET "/assets/{hash}/{name}" NOTHING assets::get;
+    GET "/sign-in" NOTHING pages::sign_in::page;
+    POST "/sign-in" NOTHING pages::sign_in::sign_in;
+    POST "/sign-out" NOTHING pages::sign_in::sign_out;
+    POST "/preferences" NOTHING pages::preferences::set;
+
+    // Pages.
+    GET "/" VIEWER pages::overview::page;
+
+    // The API.
+    GET "/api/openapi.json" NOTHING api::openapi::get;
+    GET "/api/token" OWN_KEY api::token::get;
+    GET "/api/events" VIEWER live::events;
+};

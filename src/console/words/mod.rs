@@ -1,0 +1,129 @@
+//! What the pages say, in both languages, side by side.
+
+use http::header;
+use jiff::civil::Weekday;
+use serde::{Deserialize, Serialize};
+
+use super::request::Head;
+
+/// A language of the pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Lang {
+    /// English.
+    En,
+    /// Simplified Chinese.
+    #[default]
+    Zh,
+}
+
+/// The cookie of whoever chose a language.
+pub(super) const LANG: &str = "wxreply_lang";
+
+impl Lang {
+    /// The language that was chosen, else the one that the browser prefers.
+    pub fn of(head: &Head) -> Self {
+        let chosen = match head.cookie(LANG) {
+            Some("en") => Some(Self::En),
+            Some("zh") => Some(Self::Zh),
+            _ => None,
+        };
+        chosen.unwrap_or_else(|| {
+            let accepted = head.header(header::ACCEPT_LANGUAGE).unwrap_or_default();
+            preferred(accepted).unwrap_or_default()
+        })
+    }
+
+    /// The tag of the `lang` attribute.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Zh => "zh-CN",
+        }
+    }
+
+    /// `Mon`, `周一`
+    pub fn weekday(self, day: Weekday) -> &'static str {
+        let w = self.words().frame;
+        match day {
+            Weekday::Monday => w.monday,
+            Weekday::Tuesday => w.tuesday,
+            Weekday::Wednesday => w.wednesday,
+            Weekday::Thursday => w.thursday,
+            Weekday::Friday => w.friday,
+            Weekday::Saturday => w.saturday,
+            Weekday::Sunday => w.sunday,
+        }
+    }
+
+    /// The texts of this language.
+    pub fn words(self) -> &'static Words {
+        match self {
+            Self::En => &EN,
+            Self::Zh => &ZH,
+        }
+    }
+}
+
+/// The first of our languages in an `Accept-Language` header, by weight.
+fn preferred(accepted: &str) -> Option<Lang> {
+    let weighed = accepted.split(',').filter_map(|part| {
+        let mut parts = part.split(';');
+        let tag = parts.next()?.trim();
+        let weight = parts.find_map(|part| part.trim().strip_prefix("q="));
+        let weight: f32 = weight.map_or(Some(1.0), |weight| weight.parse().ok())?;
+        let lang = match tag.split('-').next()?.to_ascii_lowercase().as_str() {
+            "zh" => Lang::Zh,
+            "en" => Lang::En,
+            _ => return None,
+        };
+        Some((weight, lang))
+    });
+    // The first of those with the greatest weight.
+    let best = weighed.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.filter(|(weight, _)| *weight > 0.0).map(|(_, lang)| lang)
+}
+
+/// One row a text: its name, English, Chinese. A text that one language lacks does not compile.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $en:literal, $zh:literal;)* }) => {
+        $(#[$doc])*
+        pub(in crate::console) struct $name {
+            $(pub $field: &'static str,)*
+        }
+
+        pub(super) static EN: $name = $name { $($field: $en,)* };
+        pub(super) static ZH: $name = $name { $($field: $zh,)* };
+    };
+}
+
+mod frame;
+
+/// All texts of one language, by the pages that need them.
+pub(super) struct Words {
+    pub frame: &'static frame::Frame,
+}
+
+static EN: Words = Words { frame: &frame::EN };
+static ZH: Words = Words { frame: &frame::ZH };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_of_our_languages_wins() {
+        for (accepted, lang) in [
+            ("zh-CN,zh;q=0.9,en;q=0.8", Some(Lang::Zh)),
+            ("en-US,en;q=0.9,zh;q=0.8", Some(Lang::En)),
+            ("fr, de;q=0.9", None),
+            ("fr, zh-TW;q=0.2, en;q=0.3", Some(Lang::En)),
+            ("en;q=0, zh;q=0.1", Some(Lang::Zh)),
+            ("en;q=0", None),
+            ("", None),
+            ("en;q=x,zh", Some(Lang::Zh)),
+        ] {
+            assert_eq!(preferred(accepted), lang, "{accepted}");
+        }
+    }
+}
