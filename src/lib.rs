@@ -7,6 +7,7 @@ pub mod config;
 pub mod console;
 pub mod daemon;
 pub mod diagnostic;
+pub mod editing;
 pub mod import;
 pub mod intake;
 pub mod latency;
