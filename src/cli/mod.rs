@@ -22,6 +22,8 @@ mod rules;
 mod schema;
 mod serve;
 mod simulate;
+mod stats;
+mod stats_format;
 mod test;
 mod test_junit;
 mod time;
@@ -72,6 +74,8 @@ enum Command {
     Schema(schema::Schema),
     /// Review the message log
     Log(Box<log::Log>),
+    /// Count messages, hits of rules and keywords, unanswered texts, failed deliveries
+    Stats(stats::Stats),
     /// Put failed, dropped or uncertain replies back in the queue
     Resend(resend::Resend),
     /// Push one message to a running daemon, as WeChat would
@@ -107,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Schema(schema) => schema.run(),
         Command::Log(log) => log.run(),
+        Command::Stats(stats) => stats.run(),
         Command::Resend(resend) => resend.run(),
         Command::Push(push) => push.run(),
         Command::Simulate(simulate) => simulate.run(),
