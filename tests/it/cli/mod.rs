@@ -11,6 +11,7 @@ mod push;
 mod replay;
 mod rules;
 mod schema;
+mod stats;
 mod test;
 mod usage;
 
