@@ -25,6 +25,8 @@ mod rules;
 mod schema;
 mod serve;
 mod simulate;
+mod stats;
+mod stats_format;
 mod test;
 mod test_junit;
 mod time;
@@ -76,6 +78,8 @@ enum Command {
     Schema(schema::Schema),
     /// Review the message log
     Log(Box<log::Log>),
+    /// Count messages, hits of rules and keywords, unanswered texts, failed deliveries
+    Stats(stats::Stats),
     /// Put failed, dropped or uncertain replies back in the queue
     Resend(resend::Resend),
     /// Turn a password into the hash that stands in the config
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Schema(schema) => schema.run(),
         Command::Log(log) => log.run(),
+        Command::Stats(stats) => stats.run(),
         Command::Resend(resend) => resend.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Forget(forget) => forget.run(),
