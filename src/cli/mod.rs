@@ -82,12 +82,12 @@ enum Command {
     Stats(stats::Stats),
     /// Put failed, dropped or uncertain replies back in the queue
     Resend(resend::Resend),
-    /// Turn a password into the hash that stands in the config
-    HashPassword(hash_password::HashPassword),
     /// Erase one user's messages and all that is known of the user
     Forget(forget::Forget),
     /// Copy the database while the daemon runs
     Backup(backup::Backup),
+    /// Turn a password into the hash that stands in the config
+    HashPassword(hash_password::HashPassword),
     /// Push one message to a running daemon, as WeChat would
     Push(push::Push),
     /// Play WeChat for a running daemon: a page to chat on, and an API that takes its replies
