@@ -1,5 +1,6 @@
 //! wxreply answers WeChat customers' messages by rules.
 
+pub mod alarm;
 pub mod cli;
 pub mod clock;
 pub mod config;

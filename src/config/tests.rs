@@ -6,8 +6,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::read::read;
-use super::{AccessTokenSource, Language, Read, Role};
-use crate::diagnostic::Diagnostic;
+use super::{AccessTokenSource, Read, Role};
+use crate::diagnostic::{Diagnostic, Language};
 use crate::message::Mode;
 
 const APP: &str = r#"

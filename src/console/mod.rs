@@ -26,6 +26,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::AdminUser;
 use crate::intake::Intake;
@@ -49,6 +50,8 @@ pub struct Console {
     pub receiver: Arc<Receiver>,
     /// What the daemon counts.
     pub metrics: Arc<Metrics>,
+    /// What is wrong at present.
+    pub alarms: Alarms,
     /// The time.
     pub clock: SharedClock,
     /// The apps, in the order of the config.
