@@ -49,8 +49,9 @@ pub(super) struct Judge {
 /// Replies that failed one after another.
 #[derive(Default)]
 struct DeadLetters {
-    /// The counter of the last look.
-    seen: Option<u64>,
+    /// The counter of the last look; it begins at zero with the daemon, and so do we: what is too old at a start fails
+    /// before anybody has looked.
+    seen: u64,
     /// When the first failed, when the last did, and how many.
     episode: Option<(Timestamp, Timestamp, u64)>,
 }
@@ -130,8 +131,7 @@ impl Judge {
 impl DeadLetters {
     /// When the first of those that belong together failed, and how many did.
     fn look(&mut self, failed: u64, calm: Duration, now: Timestamp) -> Option<(Timestamp, u64)> {
-        let seen = self.seen.replace(failed).unwrap_or(failed);
-        let new = failed.saturating_sub(seen);
+        let new = failed.saturating_sub(std::mem::replace(&mut self.seen, failed));
         self.episode = match self.episode {
             None if new > 0 => Some((now, now, new)),
             Some((first, _, count)) if new > 0 => Some((first, now, count + new)),

@@ -214,13 +214,13 @@ fn dead_letters_are_over_when_none_more_came_for_a_while() {
 }
 
 #[test]
-fn what_failed_before_the_first_look_is_no_news() {
+fn what_failed_before_the_first_look_is_told_too() {
     let mut judge = Judge::new(COOLDOWN);
     let mut figures = Shop::new().figures;
     figures.apps[0].failed = 7;
-    assert_eq!(judge.look(&figures), []);
-    figures.apps[0].failed = 8;
-    assert_eq!(judge.look(&figures).len(), 1);
+    let alarms = judge.look(&figures);
+    assert_eq!(alarms.len(), 1);
+    assert!(alarms[0].text_zh.starts_with("有 7 条"), "{alarms:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
 use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
-use crate::console::{self, Console, ConsoleApp};
+use crate::console::{self, Console, ConsoleApp, Settings};
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
@@ -99,6 +99,8 @@ impl Daemon {
                 name: app.name.clone(),
                 kind: app.kind,
                 app_id: app.app_id.clone(),
+                mode: app.mode,
+                source: token_source(&app.access_token),
                 token: token.clone(),
             });
             senders.push(Sender {
@@ -168,12 +170,23 @@ impl Daemon {
 
         let doors = CancellationToken::new();
         let console = Console {
+            settings: Settings {
+                config: config.path.clone(),
+                rules: config.rules.clone(),
+                database: config.database.clone(),
+                listen: addr,
+                retention: config.log.retention,
+                media: config.log.media,
+                reserve: config.outbox.reserve,
+                max_age: config.outbox.max_age,
+                alarms_told: config.alarm.webhook.is_some() || config.alarm.wecom_robot.is_some(),
+                started: clock.now(),
+            },
             store: store.clone(),
             intake,
             rules: rules.clone(),
             receiver: receiver.clone(),
             metrics: metrics.clone(),
-            alarms,
             clock,
             apps: console_apps,
             users: config.admin.users,
@@ -182,6 +195,7 @@ impl Daemon {
             timezone: config.timezone,
             stop: doors.clone(),
             attempts: Default::default(),
+            alarms,
         };
         let public = http::serve(
             listener,

@@ -35,6 +35,7 @@ struct Readiness {
     outbox: Outbox,
     tokens: BTreeMap<AppName, serde_json::Value>,
     last_refusals: BTreeMap<AppName, LastRefusal>,
+    /// All trouble there is now.
     alarms: Vec<Alarm>,
 }
 

@@ -1,8 +1,11 @@
 //! Pages for people: the frame that they share, and a file for each.
 
+mod health;
+pub(super) mod outbox;
 pub(super) mod overview;
 pub(super) mod preferences;
 pub(super) mod sign_in;
+pub(super) mod system;
 
 use askama::Template;
 use http::StatusCode;
