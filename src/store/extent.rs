@@ -35,10 +35,6 @@ impl Store {
         let oldest: Option<i64> = sqlx::query_scalar("select min(time) from messages")
             .fetch_one(&mut *conn)
             .await?;
-        let at = At {
-            table: "messages",
-            row: &"the oldest",
-        };
         let mut pictures = [0; 3];
         let counted: Vec<(String, i64)> =
             sqlx::query_as("select status, count(*) from pictures group by status")
@@ -53,11 +49,16 @@ impl Store {
             pictures[place] += count.unsigned_abs();
         }
         drop(conn);
+        let rows = self.indexed_rows().await? + self.index_status().await?.behind;
+        let at = At {
+            table: "messages",
+            row: &"the oldest",
+        };
         Ok(Extent {
             bytes: size(path),
             wal_bytes: size(&with_suffix(path, "-wal")),
             index_bytes: size(self.index().path()),
-            rows: self.indexed_rows().await? + self.index_status().await?.behind,
+            rows,
             oldest: oldest.map(|time| at.time("time", time)).transpose()?,
             pictures,
         })

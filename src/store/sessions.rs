@@ -66,11 +66,12 @@ impl Store {
     /// Everybody who is signed in, the latest first.
     pub async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows =
-            sqlx::query("select user, created, expires from sessions where expires > $1 order by created desc")
-                .bind(self.clock().now().as_millisecond())
-                .fetch_all(&mut *conn)
-                .await?;
+        let rows = sqlx::query(
+            "select user, created, expires from sessions where expires > $1 order by created desc",
+        )
+        .bind(self.clock().now().as_millisecond())
+        .fetch_all(&mut *conn)
+        .await?;
         rows.iter().map(read).collect()
     }
 

@@ -84,7 +84,8 @@ pub struct Push {
 
 impl Refusal {
     /// Every word that [`Refusal::label`] gives.
-    pub const LABELS: [&'static str; 7] = ["query", "signature", "stale", "mode", "key", "envelope", "reused"];
+    pub const LABELS: [&'static str; 7] =
+        ["query", "signature", "stale", "mode", "key", "envelope", "reused"];
 
     /// A short stable word for metrics.
     #[must_use]

@@ -14,7 +14,8 @@ use plotters::prelude::{
 use plotters::style::Color;
 
 use super::words::Lang;
-use canvas::{Canvas, Shape, paint};
+pub(super) use canvas::Shape;
+use canvas::{Canvas, paint};
 pub(super) use ticks::Step;
 
 /// What is to be plotted over time.

@@ -10,5 +10,6 @@ pub(in crate::console) fn chosen(console: &Console, name: Option<&str>) -> Resul
         return Ok(None);
     };
     let app = console.apps.iter().find(|app| app.name.as_str() == name);
-    app.map(|app| Some(app.name.clone())).ok_or_else(Problem::not_found)
+    app.map(|app| Some(app.name.clone()))
+        .ok_or_else(Problem::not_found)
 }

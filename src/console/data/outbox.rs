@@ -66,7 +66,9 @@ impl Standings {
     /// Those of one app, or of all.
     pub async fn gather(console: &Console, app: Option<&AppName>) -> Result<Self, StoreError> {
         let counts = console.store.outbox_counts().await?;
-        let wanted = counts.iter().filter(|(name, _)| app.is_none_or(|app| app == *name));
+        let wanted = counts
+            .iter()
+            .filter(|(name, _)| app.is_none_or(|app| app == *name));
         Ok(wanted.fold(Self::default(), |sum, (_, counts)| sum.and(counts)))
     }
 
@@ -81,7 +83,7 @@ impl Standings {
     }
 
     /// How long a list is.
-    pub fn of(&self, list: OutboxList) -> u64 {
+    pub fn of(&self, list: &OutboxList) -> u64 {
         match list {
             OutboxList::Queued => self.queued,
             OutboxList::Failed => self.failed,
@@ -93,7 +95,7 @@ impl Standings {
     /// The list that a person should see first: one that waits for them, if there is any.
     pub fn first(&self) -> OutboxList {
         let waiting = OutboxList::ALL.into_iter().take(2);
-        let mut waiting = waiting.filter(|list| self.of(*list) > 0);
+        let mut waiting = waiting.filter(|list| self.of(list) > 0);
         waiting.next().unwrap_or_default()
     }
 }
@@ -236,7 +238,10 @@ mod tests {
     #[test]
     fn wechats_rid_is_found_in_its_words() {
         for (error, found) in [
-            ("x (errcode 45047: out of response count limit rid: 66-1ab)", Some("66-1ab")),
+            (
+                "x (errcode 45047: out of response count limit rid: 66-1ab)",
+                Some("66-1ab"),
+            ),
             ("x rid: 6571-0a", Some("6571-0a")),
             ("x rid: ", None),
             ("no such thing", None),

@@ -87,6 +87,14 @@ impl SystemPage {
         }
     }
 
+    fn is_plain(&self, app: &AppState) -> bool {
+        app.mode == Mode::Plain
+    }
+
+    fn size(&self, bytes: &u64) -> String {
+        size(*bytes)
+    }
+
     /// How long messages are kept.
     fn retention(&self) -> String {
         let w = self.frame.w.system;
@@ -156,7 +164,10 @@ impl SystemPage {
             Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
         };
-        fields.iter().map(|(name, value)| (name.clone(), told(value))).collect()
+        fields
+            .iter()
+            .map(|(name, value)| (name.clone(), told(value)))
+            .collect()
     }
 }
 

@@ -51,7 +51,11 @@ const SENTENCES: &[(&str, &str)] = &[
 ];
 
 fn in_chinese(text: &str) -> Option<String> {
-    refusal(text).or_else(|| SENTENCES.iter().find_map(|(english, chinese)| filled(text, english, chinese)))
+    refusal(text).or_else(|| {
+        SENTENCES
+            .iter()
+            .find_map(|(english, chinese)| filled(text, english, chinese))
+    })
 }
 
 /// `MEANING (errcode N: WORDS)`, the meaning being our own.
