@@ -15,7 +15,7 @@ pub struct Extent {
     pub bytes: u64,
     /// What is written and not yet in the file, in bytes.
     pub wal_bytes: u64,
-    /// The size of the index beside it, in bytes.
+    /// The size of the index beside it, with what is not yet in its file, in bytes.
     pub index_bytes: u64,
     /// The rows of the log, both ways: those that the index knows, and those behind it, of which at most 100,000 are
     /// counted.
@@ -32,9 +32,6 @@ impl Store {
         let options = self.options();
         let path = options.get_filename();
         let mut conn = self.reader().await?;
-        let oldest: Option<i64> = sqlx::query_scalar("select min(time) from messages")
-            .fetch_one(&mut *conn)
-            .await?;
         let mut pictures = [0; 3];
         let counted: Vec<(String, i64)> =
             sqlx::query_as("select status, count(*) from pictures group by status")
@@ -50,18 +47,28 @@ impl Store {
         }
         drop(conn);
         let rows = self.indexed_rows().await? + self.index_status().await?.behind;
+        let index = self.index().path();
+        Ok(Extent {
+            bytes: size(path),
+            wal_bytes: size(&with_suffix(path, "-wal")),
+            index_bytes: size(index) + size(&with_suffix(index, "-wal")),
+            rows,
+            oldest: self.oldest().await?,
+            pictures,
+        })
+    }
+
+    /// When the oldest message of the log came.
+    pub async fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut conn = self.reader().await?;
+        let oldest: Option<i64> = sqlx::query_scalar("select min(time) from messages")
+            .fetch_one(&mut *conn)
+            .await?;
         let at = At {
             table: "messages",
             row: &"the oldest",
         };
-        Ok(Extent {
-            bytes: size(path),
-            wal_bytes: size(&with_suffix(path, "-wal")),
-            index_bytes: size(self.index().path()),
-            rows,
-            oldest: oldest.map(|time| at.time("time", time)).transpose()?,
-            pictures,
-        })
+        oldest.map(|time| at.time("time", time)).transpose()
     }
 
     /// The rows that the index knows and that are still there.

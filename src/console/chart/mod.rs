@@ -141,7 +141,8 @@ fn draw_sparkline(
     top: f64,
 ) -> Result<(), DrawError> {
     let mut chart = ChartBuilder::on(area)
-        .margin(MARGIN)
+        .margin_top(MARGIN)
+        .margin_bottom(MARGIN)
         .build_cartesian_2d(0.0..places, 0.0..top)?;
     chart.draw_series(AreaSeries::new(points.clone(), 0.0, paint(1)))?;
     chart.draw_series(LineSeries::new(points, paint(1)))?;

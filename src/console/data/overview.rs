@@ -95,8 +95,9 @@ pub(in crate::console) struct Overview {
     pub until: Timestamp,
     /// The window as a whole.
     pub now: Figures,
-    /// As much time before it.
-    pub before: Figures,
+    /// As much time before it; absent where the log does not go back so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Figures>,
     /// The window hour by hour, or day by day.
     pub parts: Vec<Part>,
     /// The rules that answered most, at most 10.
@@ -254,7 +255,7 @@ impl Overview {
         let now = console.clock.now();
         let span = Span::of(window, now, &console.timezone);
         let store = &console.store;
-        let (hours, latency, rules, unanswered, outbox, health, index) = tokio::try_join!(
+        let (hours, latency, rules, unanswered, outbox, health, index, oldest) = tokio::try_join!(
             store.hours(span.before(), now, app),
             store.latency(span.before(), now),
             store.rule_counts(span.since()),
@@ -262,8 +263,10 @@ impl Overview {
             Standings::gather(console, app),
             Health::gather(console, app.map(AppName::as_str)),
             store.index_status(),
+            store.oldest(),
         )?;
         let (current, before, parts) = span.figures(&hours, &latency);
+        let goes_back = oldest.is_some_and(|oldest| oldest <= span.before());
         let ours = |name: &AppName| app.is_none_or(|app| app == name);
         let mut top: Vec<TopRule> = rules
             .into_iter()
@@ -285,7 +288,7 @@ impl Overview {
             since: span.since(),
             until: now,
             now: current,
-            before,
+            before: goes_back.then_some(before),
             parts,
             rules: top,
             unanswered: Unanswered {

@@ -13,10 +13,14 @@ pub(in crate::console) struct Sign {
 
 impl Frame {
     /// What is wrong.
-    pub fn alarm<'a>(&self, alarm: &'a AlarmState) -> &'a str {
+    pub fn alarm(&self, alarm: &AlarmState) -> String {
         match self.lang {
-            Lang::En => &alarm.text_en,
-            Lang::Zh => &alarm.text_zh,
+            Lang::En => alarm.text_en.clone(),
+            // What follows the colon is another room's sentence.
+            Lang::Zh => match alarm.text_zh.split_once('：') {
+                Some((what, why)) => format!("{what}：{}", told(self.lang, why)),
+                None => alarm.text_zh.clone(),
+            },
         }
     }
 

@@ -211,10 +211,13 @@ impl OutboxPage {
         )
     }
 
-    /// Why it stands where it stands.
+    /// Why it stands where it stands, without WeChat's own words: its code and its rid stand beside it.
     fn why(&self, item: &OutboxItem) -> Option<String> {
-        let error = item.message.error.as_deref()?;
-        Some(told(self.frame.lang, error).into_owned())
+        let told = told(self.frame.lang, item.message.error.as_deref()?);
+        let end = ["（errcode ", " (errcode "]
+            .iter()
+            .find_map(|mark| told.find(mark));
+        Some(told[..end.unwrap_or(told.len())].to_owned())
     }
 
     fn when(&self, item: &OutboxItem) -> String {

@@ -141,11 +141,9 @@ fn messages(frame: &Frame, overview: &Overview, starts: &[Zoned]) -> Chart {
 
 fn shares(frame: &Frame, overview: &Overview, starts: &[Zoned]) -> Chart {
     let w = frame.w.overview;
-    let share = |figures: &Figures| match figures.asked() {
-        0 => None,
-        asked => Some(figures.matched as f64 / asked as f64),
-    };
-    let line = vec![series(overview, w.match_rate, 1, share)];
+    let line = vec![series(overview, w.match_rate, 1, |figures| {
+        share(figures.matched, figures.asked())
+    })];
     plot(
         frame,
         overview,
@@ -190,12 +188,18 @@ fn trimmed(number: String) -> String {
 
 fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
     let w = frame.w.overview;
-    let (now, before) = (&overview.now, &overview.before);
-    let course = |value: fn(&Figures) -> f64| -> Vec<Shape> {
-        let values: Vec<f64> = overview.parts.iter().map(|part| value(&part.figures)).collect();
-        sparkline(&values)
+    let now = &overview.now;
+    // Where the log does not go back so far, there is nothing to compare with.
+    let before = overview.before.unwrap_or_default();
+    let course = |value: fn(&Figures) -> Option<f64>| -> Vec<Shape> {
+        // Where nothing happened, the last value goes on.
+        let mut last = overview.parts.iter().find_map(|part| value(&part.figures));
+        let values = overview.parts.iter().map(|part| {
+            last = value(&part.figures).or(last);
+            last.unwrap_or_default()
+        });
+        sparkline(&values.collect::<Vec<f64>>())
     };
-    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let with_change = |change: Option<(f64, bool, String)>| {
         let (by, is_better, text) = change?;
         let class = match (by == 0.0, is_better) {
@@ -212,13 +216,13 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
         Some((
             by,
             by > 0.0,
-            filled(w.points, format_args!("{}{by:.1}", sign(by))),
+            filled(w.points, format_args!("{}{:.1}", sign(by), by.abs())),
         ))
     };
     let grown = (before.messages > 0).then(|| {
         let by = now.messages as f64 / before.messages as f64 - 1.0;
         let by = (by * 100.0).round();
-        format!("{}{by:.0}%", sign(by))
+        format!("{}{:.0}%", sign(by), by.abs())
     });
     [
         Tile {
@@ -231,7 +235,7 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
                 told: filled(w.compared, &text),
                 text,
             }),
-            course: course(|figures| figures.messages as f64),
+            course: course(|figures| Some(figures.messages as f64)),
         },
         Tile {
             name: w.answered,
@@ -241,14 +245,14 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
                 [now.matched, before.matched],
                 [now.asked(), before.asked()],
             )),
-            course: course(|figures| figures.matched as f64),
+            course: course(|figures| share(figures.matched, figures.asked())),
         },
         Tile {
             name: w.delivered,
             figure: percent(now.sent, now.settled()),
             more: filled(w.delivered_of, number(now.sent)),
             change: with_change(points([now.sent, before.sent], [now.settled(), before.settled()])),
-            course: course(|figures| figures.sent as f64),
+            course: course(|figures| share(figures.sent, figures.settled())),
         },
         Tile {
             name: w.latency,
@@ -263,9 +267,14 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
                 let text = format!("{}{}", sign(by), millis(by.abs()));
                 (by, by < 0.0, text)
             })),
-            course: course(|figures| figures.p99.unwrap_or_default()),
+            course: course(|figures| figures.p99),
         },
     ]
+}
+
+/// A part of a whole, if there is one.
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 fn sign(by: f64) -> &'static str {

@@ -153,21 +153,33 @@ impl SystemPage {
         }
     }
 
-    /// What else there is to know, a line each.
-    fn details(&self, deed: &Deed) -> Vec<(String, String)> {
+    /// What else there is to know: names and what they stand for.
+    fn details<'a>(&self, deed: &'a Deed) -> Vec<(&'a str, String)> {
         let Value::Object(fields) = &deed.detail else {
             return Vec::new();
         };
+        let w = self.frame.w.system;
+        let name = |name: &'a str| match name {
+            "app" => self.frame.w.frame.app,
+            "ids" | "messages" => w.messages,
+            "replies" => w.replies,
+            "pictures" => w.pictures,
+            "until" | "muted_until" => w.until_name,
+            "text" => w.text,
+            "version" => w.version,
+            other => other,
+        };
         let told = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            Value::Array(list) if list.len() > 3 => format!("{} × {}", list.len(), plain(&list[0])),
+            Value::String(text) => match text.parse() {
+                Ok(time) => self.frame.watch.full(&time),
+                Err(_) => text.clone(),
+            },
+            Value::Array(list) if list.len() > 3 => number(list.len() as u64),
             Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
         };
-        fields
-            .iter()
-            .map(|(name, value)| (name.clone(), told(value)))
-            .collect()
+        let fields = fields.iter().filter(|(_, value)| !value.is_null());
+        fields.map(|(field, value)| (name(field), told(value))).collect()
     }
 }
 

@@ -41,6 +41,5 @@ words! {
         question: "asks a webhook", "等待 webhook";
         picture: "Picture", "图片";
         no_text: "No text", "无文本";
-        details: "Details", "详情";
     }
 }

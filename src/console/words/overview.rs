@@ -41,7 +41,6 @@ words! {
         rules: "Top rules", "命中最多的规则";
         rules_all: "All rules", "全部规则";
         rules_none: "No rule has answered in this window.", "此时段没有规则命中。";
-        hits: "{} hits", "{} 次";
         silent: "{} silent", "静默 {}";
         observed: "{} observed", "观察 {}";
         unanswered: "Unanswered texts", "未命中的消息";
@@ -49,7 +48,6 @@ words! {
         unanswered_none: "Every text found its rule.", "所有消息都命中了规则。";
         unanswered_of: "Similar texts together, of the newest {}.", "相似的归为一组，取最近 {} 条。";
         similar: "and {} similar", "及相似的 {} 种";
-        users: "{} users", "{} 人";
         draft: "Draft a rule", "拟一条规则";
         health: "Health", "运行状况";
         health_more: "System", "系统";

@@ -61,6 +61,9 @@ words! {
         index_rebuilding: "being rebuilt", "正在重建";
         index_none: "nothing yet", "暂无";
         messages: "Messages", "消息数";
+        replies: "Replies", "回复";
+        text: "Text", "内容";
+        until_name: "Until", "截止";
         oldest: "Oldest", "最早";
         retention: "Kept for", "保留";
         days: "{} days", "{} 天";
