@@ -149,6 +149,23 @@ fn trouble_that_goes_on_is_told_again_ever_more_seldom() {
 }
 
 #[test]
+fn trouble_that_begins_anew_after_a_long_one_does_not_wait_for_a_day() {
+    let mut shop = Shop::new();
+    shop.app().token = Some("x".to_owned());
+    for minute in 0..=451 {
+        shop.look(minute * 60);
+    }
+    shop.app().token = None;
+    assert_eq!(shop.look(460 * 60).len(), 1, "it is over");
+    shop.app().token = Some("x".to_owned());
+    assert_eq!(shop.look(480 * 60), [""; 0], "30 s must pass");
+    assert_eq!(shop.look(480 * 60 + 30), [""; 0], "within the cooldown since 451");
+    assert_eq!(shop.look(481 * 60).len(), 1);
+    assert_eq!(shop.look(510 * 60), [""; 0]);
+    assert_eq!(shop.look(511 * 60).len(), 1, "and again after 30 minutes");
+}
+
+#[test]
 fn trouble_that_comes_and_goes_is_told_once_a_cooldown() {
     let mut shop = Shop::new();
     let mut told = Vec::new();

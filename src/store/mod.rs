@@ -61,7 +61,7 @@ pub use log::{Filter, Order};
 pub use open::{Access, Store};
 pub use pictures::{Picture, WaitingPicture};
 pub use queue::{OutboxCounts, OutboxEntry};
-pub use replay::{Past, PastReply};
+pub use replay::{Past, PastExtent, PastReply};
 pub use retention::Housekeeping;
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
 pub use search::Found;
