@@ -42,8 +42,18 @@ pub(super) static ROUTES: &[Route] = routes! {
     // Pages.
     GET "/" VIEWER pages::overview::page;
 
+    GET "/outbox" VIEWER pages::outbox::page;
+    POST "/outbox" AGENT pages::outbox::act;
+    GET "/system" VIEWER pages::system::page;
+
     // The API.
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;
     GET "/api/events" VIEWER live::events;
+    GET "/api/overview" VIEWER api::overview::get;
+    GET "/api/outbox" VIEWER api::outbox::list;
+    POST "/api/outbox/resend" AGENT api::outbox::resend;
+    POST "/api/outbox/drop" AGENT api::outbox::drop;
+    GET "/api/system" VIEWER api::system::get;
+    GET "/api/audit" VIEWER api::system::audit;
 };

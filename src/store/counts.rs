@@ -112,6 +112,8 @@ pub struct HourLatency {
     pub p50: Duration,
     /// Nearly all of them waited no longer.
     pub p99: Duration,
+    /// How many waited how long, to be added to those of other hours.
+    pub counts: Counts,
 }
 
 /// A failure to deliver, and how often it happened.
@@ -234,6 +236,7 @@ impl Store {
                 count: counts.iter().sum(),
                 p50: quantile(&counts, 0.5)?,
                 p99: quantile(&counts, 0.99)?,
+                counts,
             })
         };
         Ok(rows.into_iter().filter_map(read).collect())

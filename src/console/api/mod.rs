@@ -3,6 +3,9 @@
 
 pub(super) mod health;
 pub(super) mod openapi;
+pub(super) mod outbox;
+pub(super) mod overview;
+pub(super) mod system;
 pub(super) mod token;
 
 use http::{HeaderValue, StatusCode, header};

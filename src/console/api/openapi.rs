@@ -20,7 +20,16 @@ use crate::console::{Console, live};
                        is the `cursor` of the page that follows; times are RFC 3339 in UTC. Sign in with HTTP Basic, or with the \
                        cookie of a session; without configured users, the loopback needs neither.",
     ),
-    paths(super::token::get, live::events),
+    paths(
+        super::token::get,
+        live::events,
+        super::overview::get,
+        super::outbox::list,
+        super::outbox::resend,
+        super::outbox::drop,
+        super::system::get,
+        super::system::audit,
+    ),
     components(schemas(Problem)),
     modifiers(&Security),
     security(("basic" = []), ("session" = [])),

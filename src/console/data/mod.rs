@@ -1,6 +1,11 @@
 //! What pages show and the API gives: gathered once, for both.
 
+pub(super) mod app;
+pub(super) mod health;
 pub(super) mod message;
+pub(super) mod outbox;
+pub(super) mod overview;
+pub(super) mod system;
 
 use serde::Serialize;
 use utoipa::ToSchema;

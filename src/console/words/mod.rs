@@ -84,6 +84,11 @@ fn preferred(accepted: &str) -> Option<Lang> {
     best.filter(|(weight, _)| *weight > 0.0).map(|(_, lang)| lang)
 }
 
+/// A text with something in the place of its `{}`.
+pub(super) fn filled(text: &str, with: impl std::fmt::Display) -> String {
+    text.replacen("{}", &with.to_string(), 1)
+}
+
 /// One row a text: its name, English, Chinese. A text that one language lacks does not compile.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $en:literal, $zh:literal;)* }) => {
@@ -98,14 +103,33 @@ macro_rules! words {
 }
 
 mod frame;
+mod outbox;
+mod overview;
+mod system;
+mod trouble;
+
+pub(super) use trouble::told;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
     pub frame: &'static frame::Frame,
+    pub outbox: &'static outbox::Outbox,
+    pub overview: &'static overview::Overview,
+    pub system: &'static system::System,
 }
 
-static EN: Words = Words { frame: &frame::EN };
-static ZH: Words = Words { frame: &frame::ZH };
+static EN: Words = Words {
+    frame: &frame::EN,
+    outbox: &outbox::EN,
+    overview: &overview::EN,
+    system: &system::EN,
+};
+static ZH: Words = Words {
+    frame: &frame::ZH,
+    outbox: &outbox::ZH,
+    overview: &overview::ZH,
+    system: &system::ZH,
+};
 
 #[cfg(test)]
 mod tests {

@@ -86,6 +86,10 @@ impl Index {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn set_readers(&self, pool: Option<SqlitePool>) -> Option<SqlitePool> {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut readers, pool)
