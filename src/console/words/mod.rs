@@ -97,15 +97,35 @@ macro_rules! words {
     };
 }
 
+mod conversations;
 mod frame;
+mod messages;
+mod snippets;
+pub(super) mod status;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
     pub frame: &'static frame::Frame,
+    pub conversations: &'static conversations::Conversations,
+    pub messages: &'static messages::Messages,
+    pub snippets: &'static snippets::Snippets,
+    pub status: &'static status::Status,
 }
 
-static EN: Words = Words { frame: &frame::EN };
-static ZH: Words = Words { frame: &frame::ZH };
+static EN: Words = Words {
+    frame: &frame::EN,
+    conversations: &conversations::EN,
+    messages: &messages::EN,
+    snippets: &snippets::EN,
+    status: &status::EN,
+};
+static ZH: Words = Words {
+    frame: &frame::ZH,
+    conversations: &conversations::ZH,
+    messages: &messages::ZH,
+    snippets: &snippets::ZH,
+    status: &status::ZH,
+};
 
 #[cfg(test)]
 mod tests {
