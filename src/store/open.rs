@@ -38,7 +38,7 @@ struct Inner {
     typing_wanted: Arc<AtomicBool>,
     news: watch::Sender<u64>,
     turns: Turns,
-    path: PathBuf,
+    options: SqliteConnectOptions,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
@@ -119,13 +119,13 @@ impl Store {
             readers: SqlitePoolOptions::new()
                 .max_connections(READERS)
                 .acquire_timeout(READER_PATIENCE)
-                .connect_lazy_with(options.read_only(true)),
+                .connect_lazy_with(options.clone().read_only(true)),
             clock,
             outbox_bell,
             typing_wanted,
             news,
             turns,
-            path,
+            options,
             closing,
             tasks,
         })))
@@ -180,9 +180,9 @@ impl Store {
         self.0.turns.clone()
     }
 
-    /// The file.
-    pub(super) fn path(&self) -> &Path {
-        &self.0.path
+    /// How to open a connection of one's own, for what would hold up others on a shared one.
+    pub(super) fn options(&self) -> SqliteConnectOptions {
+        self.0.options.clone()
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

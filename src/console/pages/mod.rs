@@ -122,16 +122,22 @@ impl Frame {
         }
     }
 
-    /// Name, address, place and icon of the main pages.
-    pub fn pages(&self) -> [(Place, &'static str, &'static str, &'static str); 6] {
+    /// Place, address, name, name for a narrow screen, and icon of the main pages.
+    pub fn pages(&self) -> [(Place, &'static str, &'static str, &'static str, &'static str); 6] {
         let w = self.w.frame;
         [
-            (Place::Overview, "/", w.overview, "i-overview"),
-            (Place::Conversations, "/conversations", w.conversations, "i-chat"),
-            (Place::Rules, "/rules", w.rules, "i-rules"),
-            (Place::Outbox, "/outbox", w.outbox, "i-outbox"),
-            (Place::Versions, "/versions", w.versions, "i-versions"),
-            (Place::System, "/system", w.system, "i-system"),
+            (Place::Overview, "/", w.overview, w.overview_short, "i-overview"),
+            (
+                Place::Conversations,
+                "/conversations",
+                w.conversations,
+                w.conversations_short,
+                "i-chat",
+            ),
+            (Place::Rules, "/rules", w.rules, w.rules, "i-rules"),
+            (Place::Outbox, "/outbox", w.outbox, w.outbox, "i-outbox"),
+            (Place::Versions, "/versions", w.versions, w.versions, "i-versions"),
+            (Place::System, "/system", w.system, w.system, "i-system"),
         ]
     }
 

@@ -5,6 +5,9 @@ words! {
     Frame {
         overview: "Overview", "概览";
         conversations: "Conversations", "会话";
+        overview_short: "Home", "概览";
+        conversations_short: "Chats", "会话";
+        me_short: "Me", "我的";
         rules: "Rules", "规则";
         outbox: "Outbox", "发件箱";
         versions: "Versions", "版本";
