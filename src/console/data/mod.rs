@@ -1,6 +1,13 @@
 //! What pages show and the API gives: gathered once, for both.
 
+pub(super) mod contact;
+pub(super) mod conversation;
+pub(super) mod explanation;
+pub(super) mod export;
+pub(super) mod log;
+pub(super) mod mark;
 pub(super) mod message;
+pub(super) mod time;
 
 use serde::Serialize;
 use utoipa::ToSchema;
