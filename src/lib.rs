@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod diagnostic;
 pub mod import;
 pub mod intake;
+pub mod latency;
 pub mod message;
 pub mod metrics;
 pub mod outbox;

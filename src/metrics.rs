@@ -1,6 +1,7 @@
 //! What the daemon counts, named by Prometheus' conventions. One registry a daemon, none global.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -9,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::latency::Latencies;
 
 /// The labels of a figure that is kept for each app and each way something can end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +53,8 @@ pub struct Metrics {
     pub refusals: Family<AppOutcome, Counter>,
     /// From the last byte of a push to its answer.
     pub push_duration: Histogram,
+    /// The same, so that it can be read back.
+    pub push_latencies: Latencies,
     /// Messages by the status that the log gives them.
     pub messages: Family<AppOutcome, Counter>,
     /// Pushes, claims and settlements that one commit made durable.
@@ -105,6 +110,7 @@ impl Metrics {
             pushes: Family::default(),
             refusals: Family::default(),
             push_duration: seconds(),
+            push_latencies: Latencies::default(),
             messages: Family::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_duration: seconds(),
@@ -233,6 +239,12 @@ impl Metrics {
     /// Counts one push of `app`.
     pub fn push(&self, app: &str, outcome: &str) {
         count(&self.pushes, app, outcome);
+    }
+
+    /// Notes how long a push waited for its answer.
+    pub fn push_answered(&self, after: Duration) {
+        self.push_duration.observe(after.as_secs_f64());
+        self.push_latencies.observe(after);
     }
 
     /// Counts one refused push of `app` under its reason.
