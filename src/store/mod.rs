@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod audit;
+mod backup;
 mod batch;
 mod by_hand;
 mod checkpoint;
@@ -22,6 +23,8 @@ mod index;
 mod log;
 mod open;
 mod outbox;
+mod pictures;
+mod queue;
 mod replay;
 mod resend;
 mod retention;
@@ -38,6 +41,7 @@ mod webhook;
 mod write;
 
 pub use audit::Audit;
+pub use backup::BackupError;
 pub use by_hand::{ByHand, Standing};
 pub use commit::{Arrival, Judge, RecordError, Recorded};
 pub use cursor::{Cursor, ParseCursorError};
@@ -48,6 +52,8 @@ pub use hits::RuleHits;
 pub use index::IndexStatus;
 pub use log::{Filter, Order};
 pub use open::{Access, Store};
+pub use pictures::{Picture, WaitingPicture};
+pub use queue::{OutboxCounts, OutboxEntry};
 pub use replay::{Past, PastReply};
 pub use retention::Housekeeping;
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};

@@ -258,17 +258,22 @@ async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
         .map_err(|error| fault("can't be closed", &error))
 }
 
-/// Makes an empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite gives
-/// its side files the same rights.
+/// Makes the file unless it is there.
 pub(super) fn create(path: &Path) -> std::io::Result<()> {
+    match create_private(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a new, empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite
+/// gives its side files the same rights.
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new();
     file.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    match file.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.map(drop),
-    }
+    file.open(path).map(drop)
 }
 
 /// Sees to it that a command and the daemon mean the same tables.
