@@ -36,6 +36,11 @@ pub(super) fn own_place(place: &str) -> &str {
     if ours { place } else { "/" }
 }
 
+/// A text as one segment of an address.
+pub(super) fn segment(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// How times are shown: where, in which language, seen from when.
 #[derive(Clone)]
 pub(super) struct Watch {

@@ -35,6 +35,7 @@ pub(in crate::console) struct User {
 
 /// A dialog state.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DialogState)]
 pub(in crate::console) struct State {
     /// Its name.
     pub name: String,

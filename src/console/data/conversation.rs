@@ -25,6 +25,7 @@ pub(in crate::console) struct ConversationQuery {
     /// an openid.
     pub q: Option<String>,
     /// Only some.
+    #[param(inline)]
     pub show: Option<Show>,
     /// `next` of the page before.
     pub cursor: Option<String>,

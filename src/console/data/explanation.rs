@@ -10,13 +10,14 @@ use crate::console::Console;
 use crate::console::problem::Problem;
 use crate::message::{Answer, MessageId, RuleSetVersion};
 use crate::reload::ArchivedRules;
-use crate::rules::{NearMiss, RuleSet, RuleTrace};
+use crate::rules::{Lack, NearMiss, RuleSet, RuleTrace};
 use crate::store::StoreError;
 use crate::story::{Logged, ReadLoggedError, Story};
 
 /// Which rules are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RulesOf)]
 pub(in crate::console) enum Rules {
     /// Those that judged the message.
     Then,
@@ -69,6 +70,7 @@ pub(in crate::console) struct Explanation {
 
 /// What one rule made of the message.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TriedRule)]
 pub(in crate::console) struct Tried {
     /// The rule.
     pub rule: String,
@@ -90,6 +92,7 @@ pub(in crate::console) struct Tried {
 
 /// What one condition made of the message.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TriedCondition)]
 pub(in crate::console) struct Condition {
     /// Its key in `when`; `kind` stands for `msg_type` and `event`.
     pub key: String,
@@ -101,6 +104,7 @@ pub(in crate::console) struct Condition {
 
 /// A rule that nearly matched.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NearMiss)]
 pub(in crate::console) struct Near {
     /// The rule.
     pub rule: String,
@@ -108,8 +112,37 @@ pub(in crate::console) struct Near {
     pub file: String,
     /// The line it begins at.
     pub line: usize,
+    /// What it lacked.
+    pub lack: LackKind,
+    /// The key in `when`.
+    pub key: String,
+    /// What the condition asks for and what it found; empty where it is a word.
+    pub why: String,
+    /// The word that the customer may have meant.
+    pub word: Option<MeantWord>,
     /// What to make of it.
     pub suggestion: String,
+}
+
+/// What a rule lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::console) enum LackKind {
+    /// One condition did not hold.
+    Condition,
+    /// A word of the rule sounds like what the text has.
+    Homophone,
+    /// A word of the rule is one edit away from what the text has.
+    Spelling,
+}
+
+/// A word that the customer may have meant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::console) struct MeantWord {
+    /// The word as the rule has it.
+    pub keyword: String,
+    /// What the text has in its place.
+    pub found: String,
 }
 
 /// A reply that would go out.
@@ -138,6 +171,7 @@ pub(in crate::console) struct NewState {
 
 /// A cooldown that begins.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BeginningCooldown)]
 pub(in crate::console) struct Begins {
     /// The rule.
     pub rule: String,
@@ -307,10 +341,22 @@ impl Tried {
 
 impl From<NearMiss> for Near {
     fn from(near: NearMiss) -> Self {
+        let (lack, key, why, word) = match near.lack {
+            Lack::Condition { key, why } => (LackKind::Condition, key, why, None),
+            Lack::Homophone(word) => (LackKind::Homophone, word.key.to_owned(), String::new(), Some(word)),
+            Lack::Spelling(word) => (LackKind::Spelling, word.key.to_owned(), String::new(), Some(word)),
+        };
         Self {
             rule: near.rule.into(),
             file: near.file,
             line: near.line,
+            lack,
+            key,
+            why,
+            word: word.map(|word| MeantWord {
+                keyword: word.keyword,
+                found: word.found,
+            }),
             suggestion: near.suggestion,
         }
     }

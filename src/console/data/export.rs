@@ -31,6 +31,7 @@ pub(in crate::console) enum Format {
 #[into_params(parameter_in = Query)]
 pub(in crate::console) struct FormatQuery {
     /// The form.
+    #[param(inline)]
     pub format: Format,
 }
 

@@ -29,8 +29,10 @@ pub(in crate::console) struct LogQuery {
     /// One rule.
     pub rule: Option<String>,
     /// `in` or `out`.
+    #[param(inline)]
     pub direction: Option<Way>,
     /// How a message was taken, or where a reply stands.
+    #[param(inline)]
     pub status: Option<State>,
     /// Only what no rule answered.
     pub unmatched: Option<bool>,

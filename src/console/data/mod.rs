@@ -7,6 +7,7 @@ pub(super) mod export;
 pub(super) mod log;
 pub(super) mod mark;
 pub(super) mod message;
+pub(super) mod snippet;
 pub(super) mod time;
 
 use serde::Serialize;

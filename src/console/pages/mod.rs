@@ -1,8 +1,16 @@
 //! Pages for people: the frame that they share, and a file for each.
 
+mod bubble;
+pub(super) mod conversations;
+pub(super) mod forget;
+pub(super) mod message;
+pub(super) mod messages;
 pub(super) mod overview;
 pub(super) mod preferences;
 pub(super) mod sign_in;
+pub(super) mod snippets;
+mod thread;
+pub(super) mod write;
 
 use askama::Template;
 use http::StatusCode;

@@ -22,6 +22,9 @@ words! {
         is_unanswered: "unanswered", "待回复";
         is_muted: "bot paused", "机器人已暂停";
         you: "Shop", "商家";
+        colon: ":", "：";
+        draft: "Draft a rule", "起草规则";
+        picture_file: "File of an unknown type", "未知类型的文件";
         log: "Message log", "消息记录";
         thread: "Messages", "消息";
         customer: "Customer", "客户";
@@ -42,16 +45,15 @@ words! {
         picture_not_kept: "Pictures are not kept.", "未保存图片。";
         opens: "Opens", "打开";
         empty: "(empty)", "（空）";
-        replies_left: "replies left", "条可回复";
-        of: "of", "/";
-        closes_in: "closes in", "后关闭";
-        waiting: "waiting to be sent", "条待发送";
+        left_of: "{} of {} replies left", "还可回复 {}/{} 条";
+        left: "{} replies left", "还可回复 {} 条";
+        closes_in: "closes in {}", "{}后截止";
+        waiting: "{} waiting to be sent", "{} 条待发送";
         window_closed: "No reply possible until the customer writes again.", "客户再次发来消息前无法回复。";
         quota_used: "WeChat takes no more replies until the customer writes again.",
             "可回复条数已用完，需等客户再次发来消息。";
-        state: "Dialog state", "对话状态";
-        until: "until", "至";
-        muted_for: "Bot paused, resumes in", "机器人已暂停，恢复还需";
+        state: "Dialog state {} for {}", "对话状态 {}，剩余 {}";
+        muted_before: "Bot paused for", "机器人已暂停，还剩";
         unmute: "Resume bot", "恢复机器人";
         mute: "Pause bot", "暂停机器人";
         mute_minutes: "for 30 min", "30 分钟";

@@ -84,6 +84,18 @@ fn preferred(accepted: &str) -> Option<Lang> {
     best.filter(|(weight, _)| *weight > 0.0).map(|(_, lang)| lang)
 }
 
+/// A text with its places, `{}`, filled in.
+pub(super) fn filled(text: &str, places: &[&str]) -> String {
+    let mut places = places.iter();
+    let mut parts = text.split("{}");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += places.next().unwrap_or(&"");
+        out += part;
+    }
+    out
+}
+
 /// One row a text: its name, English, Chinese. A text that one language lacks does not compile.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $en:literal, $zh:literal;)* }) => {
@@ -98,10 +110,12 @@ macro_rules! words {
 }
 
 mod conversations;
+mod errcode;
 mod frame;
 mod messages;
 mod snippets;
 pub(super) mod status;
+pub(super) mod told;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
