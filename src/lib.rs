@@ -13,6 +13,7 @@ pub mod message;
 pub mod metrics;
 pub mod outbox;
 pub mod password;
+pub mod pictures;
 pub mod receiver;
 pub mod rehearsal;
 pub mod reload;

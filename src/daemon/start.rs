@@ -8,13 +8,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
+use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
 use crate::console::{self, Console, ConsoleApp};
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
+use crate::pictures::{self, Album};
 use crate::receiver::{self, Receiver};
 use crate::reload::{self, Reloader, RulesSource};
 use crate::store::{Access, Store, StoreError};
@@ -83,6 +84,7 @@ impl Daemon {
         let mut others = Vec::new();
         let mut senders = Vec::new();
         let mut console_apps = Vec::new();
+        let mut albums = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
                 app.name.clone(),
@@ -96,6 +98,11 @@ impl Daemon {
                 name: app.name.clone(),
                 kind: app.kind,
                 app_id: app.app_id.clone(),
+                token: token.clone(),
+            });
+            albums.push(Album {
+                app: app.name.clone(),
+                api: api.clone(),
                 token: token.clone(),
             });
             senders.push(Sender {
@@ -120,6 +127,24 @@ impl Daemon {
             "reload",
             rooms.clone(),
             watch,
+        )));
+        if config.log.media {
+            let (store, clock, stop) = (store.clone(), clock.clone(), rooms.clone());
+            let fetch = move || pictures::run(store.clone(), albums.clone(), clock.clone(), stop.clone());
+            others.push(tokio::spawn(supervise::keep_running(
+                "pictures",
+                rooms.clone(),
+                fetch,
+            )));
+        }
+        let keep_house = {
+            let (store, retention, stop) = (store.clone(), config.log.retention, rooms.clone());
+            move || housekeeping::run(store.clone(), retention, stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "housekeeping",
+            rooms.clone(),
+            keep_house,
         )));
         let deliver = {
             let (store, clock, metrics, stop) =
