@@ -1,11 +1,13 @@
 //! wxreply answers WeChat customers' messages by rules.
 
+pub mod alarm;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod daemon;
 pub mod diagnostic;
+pub mod editing;
 pub mod import;
 pub mod intake;
 pub mod latency;

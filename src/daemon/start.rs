@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
+use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
 use crate::console::{self, Console, ConsoleApp};
@@ -43,6 +44,7 @@ impl Daemon {
             .map(|app| api(app, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let webhook = webhook_client(&config)?;
+        let messenger = messenger(&config, metrics.clone())?;
         let (listener, addr) = bind("listen", config.listen).await?;
         let (admin_listener, admin_addr) = bind("[admin] listen", config.admin.listen).await?;
         let store = Store::open(&config.database, Access::Daemon, clock.clone(), metrics.clone())
@@ -84,6 +86,7 @@ impl Daemon {
         let mut others = Vec::new();
         let mut senders = Vec::new();
         let mut console_apps = Vec::new();
+        let mut watched = Vec::new();
         let mut albums = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
@@ -111,6 +114,10 @@ impl Daemon {
                 api,
                 token: token.clone(),
             });
+            watched.push(WatchedApp {
+                name: app.name.clone(),
+                token: token.clone(),
+            });
             let stop = rooms.clone();
             let keep_fresh = move || token.clone().keep_fresh(stop.clone());
             others.push(tokio::spawn(supervise::keep_running(
@@ -127,6 +134,26 @@ impl Daemon {
             "reload",
             rooms.clone(),
             watch,
+        )));
+        let alarms = Alarms::default();
+        let look_out = {
+            let stop = rooms.clone();
+            let watch = alarm::Watch {
+                store: store.clone(),
+                rules: rules.clone(),
+                apps: watched,
+                metrics: metrics.clone(),
+                clock: clock.clone(),
+                cooldown: config.alarm.cooldown,
+                messenger,
+                alarms: alarms.clone(),
+            };
+            move || watch.clone().run(stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "alarm",
+            rooms.clone(),
+            look_out,
         )));
         if config.log.media {
             let (store, clock, stop) = (store.clone(), clock.clone(), rooms.clone());
@@ -179,6 +206,7 @@ impl Daemon {
             timezone: config.timezone,
             stop: doors.clone(),
             attempts: Default::default(),
+            alarms,
         };
         let public = http::serve(
             listener,
@@ -280,6 +308,17 @@ fn webhook_client(config: &Config) -> Result<Option<webhook::Client>, StartError
         .map_err(|error| StartError(format!("`secret` under `[webhook]` {error}")))?;
     let client = webhook::Client::new(key).map_err(|error| StartError(format!("webhooks: {error}")))?;
     Ok(Some(client))
+}
+
+fn messenger(config: &Config, metrics: Arc<Metrics>) -> Result<Messenger, StartError> {
+    let addresses = Addresses {
+        webhook: config.alarm.webhook.clone(),
+        wecom_robot: config.alarm.wecom_robot.clone(),
+        language: config.alarm.language,
+        console: config.admin.url.clone(),
+        timezone: config.timezone.clone(),
+    };
+    Messenger::new(addresses, metrics).map_err(|error| StartError(format!("[alarm]: {error}")))
 }
 
 fn outbox_config(config: &Config, webhook: Option<webhook::Client>) -> OutboxConfig {

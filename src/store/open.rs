@@ -119,7 +119,7 @@ impl Store {
             tasks.spawn(checkpoint::run(options.clone(), wal_grown));
         }
         tasks.close();
-        let index = Arc::new(Index::of(&path));
+        let index = Arc::new(Index::of(&path, access));
         let (reading, reading_tasks) = (CancellationToken::new(), TaskTracker::new());
         match access {
             Access::Daemon => {
@@ -395,7 +395,10 @@ mod tests {
             .expect("a folder")
             .flatten()
             .collect();
-        assert!(files.len() >= 4, "database, WAL and its index; what is derived from them");
+        assert!(
+            files.len() >= 4,
+            "database, WAL and its index; what is derived from them"
+        );
         for file in files {
             let mode = file.metadata().expect("is there").permissions().mode() & 0o777;
             assert_eq!(mode, 0o600, "{:?}", file.file_name());

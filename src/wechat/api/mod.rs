@@ -1,4 +1,4 @@
-//! The back-end calls that we make: one client an app, the only place that uses reqwest.
+//! The back-end calls that we make: one client an app; beside `webhook` and `alarm` the only place that uses reqwest.
 
 mod answer;
 mod base;
