@@ -85,7 +85,7 @@ pub(in crate::console) struct ConversationPage {
     /// The `cursor` of the part that follows; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Of a search: everything younger than this was looked at.
+    /// Everything that happened since was looked at; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_to: Option<Timestamp>,
 }
@@ -118,6 +118,7 @@ impl Console {
             openid_prefix: None,
             unmatched_only: show == Show::Unanswered,
             muted_only: show == Show::Muted,
+            search: None,
         };
         let Some(wanted) = query.wanted() else {
             let cursor = cursor(query.cursor.as_deref())?;
@@ -125,8 +126,8 @@ impl Console {
             let now = self.clock.now();
             return Ok(ConversationPage {
                 items: page.conversations.into_iter().map(|found| conversation(found, now)).collect(),
+                back_to: page.next.as_ref().map(|_| page.back_to),
                 next: page.next.map(|cursor| cursor.to_string()),
-                back_to: None,
             });
         };
         let named = async {

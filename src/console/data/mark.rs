@@ -12,7 +12,7 @@ pub(in crate::console) struct Piece {
 }
 
 /// Characters of a text that are shown before a match, where there is room for one line only.
-const BEFORE: usize = 12;
+const BEFORE: usize = 5;
 
 /// A text in pieces: what is `wanted`, and what stands between.
 pub(in crate::console) fn marked(text: &str, wanted: &str) -> Vec<Piece> {
@@ -122,7 +122,7 @@ mod tests {
     fn one_line_begins_shortly_before_the_match() {
         let text = format!("{}发货{}", "很".repeat(30), "吧".repeat(30));
         let line = told(&excerpt(&text, "发货", 20));
-        assert_eq!(line, format!("…{}[发货]{}…", "很".repeat(12), "吧".repeat(6)));
+        assert_eq!(line, format!("…{}[发货]{}…", "很".repeat(5), "吧".repeat(13)));
         assert_eq!(told(&excerpt("短", "发货", 20)), "短");
     }
 }

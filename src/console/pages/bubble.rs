@@ -16,7 +16,7 @@ pub(super) struct Bubble {
     pub day: Option<String>,
     pub ours: bool,
     pub body: Body,
-    /// `10:00:05`
+    /// `10:00`
     pub clock: String,
     /// The whole time, for whoever points at it.
     pub full: String,
@@ -96,13 +96,18 @@ pub(super) struct Style<'a> {
 /// Messages in the order of time as bubbles; `days` puts a heading before the first of each day.
 pub(super) fn bubbles(entries: &[Entry], style: &Style<'_>) -> Vec<Bubble> {
     let mut day = String::new();
+    let rules: HashMap<_, _> = entries.iter().map(|entry| (entry.id, entry.rule.as_ref())).collect();
     let drawn = entries.iter().map(|entry| {
         let of = style.watch.day(&entry.time);
         let heading = (of != day).then(|| of.clone());
         day = of;
+        let drawn = bubble(entry, style);
+        // The rule stands at the message already.
+        let told = entry.reply_to.and_then(|asked| rules.get(&asked)).copied().flatten();
         Bubble {
             day: heading,
-            ..bubble(entry, style)
+            rule: drawn.rule.filter(|_| entry.reply_to.is_none() || told != entry.rule.as_ref()),
+            ..drawn
         }
     });
     drawn.collect()
@@ -127,7 +132,7 @@ pub(super) fn bubble(entry: &Entry, style: &Style<'_>) -> Bubble {
         day: None,
         ours,
         body: body(entry, style),
-        clock: style.watch.clock(&entry.time),
+        clock: style.watch.minute(&entry.time),
         full: style.watch.full(&entry.time),
         iso: entry.time.to_string(),
         status: if silent { String::new() } else { w.status.of(&entry.status).to_owned() },

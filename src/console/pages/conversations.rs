@@ -260,8 +260,9 @@ fn row(
 ) -> Row {
     let (app, openid) = (AppName::from(conversation.app), OpenId::from(conversation.openid));
     let status = frame.w.status;
-    // The line is whatever was said last, or what was searched for.
-    let replied = conversation.last_reply.filter(|reply| reply.time >= conversation.last.time);
+    // The line is what the customer said, unless a person has answered it since; or what was searched for.
+    let by_hand = conversation.last_reply.filter(|reply| reply.author.is_some());
+    let replied = by_hand.filter(|reply| reply.time >= conversation.last.time);
     let shown = replied.as_ref().unwrap_or(&conversation.last);
     let thread = address(&app, &openid);
     let href = match wanted {

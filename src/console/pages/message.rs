@@ -219,7 +219,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         Some(_) => {
             let cost = &explanation.cost;
             filled(
-                w.cost,
+                if cost.reserve == 0 { w.cost } else { w.cost_reserve },
                 &[&cost.used.to_string(), &cost.left_after.to_string(), &cost.reserve.to_string()],
             )
         }
@@ -275,6 +275,8 @@ fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> R
         conditions: tried
             .conditions
             .iter()
+            // That a rule for texts is asked about a text goes without saying.
+            .filter(|condition| !(condition.key == "kind" && condition.held))
             .map(|condition| {
                 let (key, why) = words(condition);
                 (key, why, condition.held)

@@ -72,7 +72,8 @@ words! {
         cooldown_for_all: "Rule {} stays silent for everybody until {}", "规则 {} 对所有客户冷却至 {}";
         misses: "{} unanswered in a row", "连续 {} 条未命中";
         quota: "Quota", "额度";
-        cost: "uses {}, {} left afterwards, {} of them kept for a person", "使用 {} 条，之后剩余 {} 条，其中 {} 条留给人工";
+        cost: "uses {}, {} left afterwards", "使用 {} 条，之后剩余 {} 条";
+        cost_reserve: "uses {}, {} left afterwards, {} of them kept for a person", "使用 {} 条，之后剩余 {} 条，其中 {} 条留给人工";
         cost_none: "WeChat would take no reply now.", "微信目前不接受回复。";
         near_condition: "Only this condition was missing: {}: {}", "只差这个条件：{}：{}";
         near_sound: "“{}” sounds like “{}”", "“{}”与“{}”读音相同";
