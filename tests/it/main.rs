@@ -2,6 +2,7 @@
 
 mod alarm;
 mod by_hand;
+mod console_conversations;
 mod cli;
 mod crash;
 mod delivery;
