@@ -1,11 +1,19 @@
 //! Pages for people: the frame that they share, and a file for each.
 
+mod bubble;
+pub(super) mod conversations;
+pub(super) mod forget;
 mod health;
+pub(super) mod message;
+pub(super) mod messages;
 pub(super) mod outbox;
 pub(super) mod overview;
 pub(super) mod preferences;
 pub(super) mod sign_in;
+pub(super) mod snippets;
 pub(super) mod system;
+mod thread;
+pub(super) mod write;
 
 use std::borrow::Borrow;
 use std::fmt::Display;
