@@ -46,4 +46,24 @@ pub(super) static ROUTES: &[Route] = routes! {
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;
     GET "/api/events" VIEWER live::events;
+
+    // Rules and versions.
+    GET "/api/rules" VIEWER api::rules::list;
+    GET "/api/rules/files" VIEWER api::rules::files;
+    GET "/api/rules/files/{path}" VIEWER api::rules::file;
+    PUT "/api/rules/files/{path}" EDITOR api::rules::write;
+    DELETE "/api/rules/files/{path}" EDITOR api::rules::delete;
+    POST "/api/rules/check" VIEWER api::rules::check;
+    POST "/api/rules/try" VIEWER api::rules::attempt;
+    GET "/api/rules/replay" VIEWER api::rules::progress;
+    POST "/api/rules/replay" VIEWER api::rules::replay;
+    POST "/api/rules/simple" EDITOR api::rules::simple;
+    POST "/api/rules/draft" VIEWER api::unanswered::draft;
+    POST "/api/rules/reload" EDITOR api::rules::reload;
+    GET "/api/rules/{app}/{rule}" VIEWER api::rules::one;
+    GET "/api/unanswered" VIEWER api::unanswered::list;
+    GET "/api/versions" VIEWER api::versions::list;
+    GET "/api/versions/{version}" VIEWER api::versions::one;
+    GET "/api/versions/{version}/diff" VIEWER api::versions::diff;
+    POST "/api/versions/{version}/restore" EDITOR api::versions::restore;
 };

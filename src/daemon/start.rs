@@ -12,6 +12,7 @@ use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
 use crate::console::{self, Console, ConsoleApp};
+use crate::editing::RulesEditor;
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
@@ -143,6 +144,7 @@ impl Daemon {
         let console = Console {
             store: store.clone(),
             intake,
+            editor: Arc::new(RulesEditor::new(rules.clone(), store.clone(), clock.clone())),
             rules: rules.clone(),
             receiver: receiver.clone(),
             metrics: metrics.clone(),

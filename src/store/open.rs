@@ -395,7 +395,10 @@ mod tests {
             .expect("a folder")
             .flatten()
             .collect();
-        assert!(files.len() >= 4, "database, WAL and its index; what is derived from them");
+        assert!(
+            files.len() >= 4,
+            "database, WAL and its index; what is derived from them"
+        );
         for file in files {
             let mode = file.metadata().expect("is there").permissions().mode() & 0o777;
             assert_eq!(mode, 0o600, "{:?}", file.file_name());

@@ -3,7 +3,10 @@
 
 pub(super) mod health;
 pub(super) mod openapi;
+pub(super) mod rules;
 pub(super) mod token;
+pub(super) mod unanswered;
+pub(super) mod versions;
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;

@@ -79,7 +79,12 @@ impl DrawingBackend for Canvas<'_> {
     }
 
     fn draw_pixel(&mut self, (x, y): BackendCoord, color: BackendColor) -> Drawn {
-        self.outline([(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1)], color, "c-bar", "Z");
+        self.outline(
+            [(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1)],
+            color,
+            "c-bar",
+            "Z",
+        );
         Ok(())
     }
 
@@ -135,8 +140,13 @@ mod tests {
         };
         canvas.draw_rect((0, 0), (10, 20), &pen(1), true).expect("drawn");
         canvas.draw_rect((20, 5), (30, 20), &pen(1), true).expect("drawn");
-        canvas.draw_path([(0, 1), (2, 3), (4, 5)], &pen(2)).expect("drawn");
-        let drawn: Vec<_> = shapes.iter().map(|shape| (&shape.class[..], &shape.d[..])).collect();
+        canvas
+            .draw_path([(0, 1), (2, 3), (4, 5)], &pen(2))
+            .expect("drawn");
+        let drawn: Vec<_> = shapes
+            .iter()
+            .map(|shape| (&shape.class[..], &shape.d[..]))
+            .collect();
         assert_eq!(
             drawn,
             [

@@ -261,7 +261,11 @@ mod tests {
     fn hours(count: usize) -> Vec<Zoned> {
         let first: Zoned = "2026-01-05T00:00[Asia/Shanghai]".parse().expect("a time");
         (0..count)
-            .map(|n| first.checked_add(i64::try_from(n).expect("few").hours()).expect("in range"))
+            .map(|n| {
+                first
+                    .checked_add(i64::try_from(n).expect("few").hours())
+                    .expect("in range")
+            })
             .collect()
     }
 

@@ -119,7 +119,10 @@ mod tests {
     }
 
     fn texts(ticks: &[Tick]) -> Vec<(f64, &str, bool)> {
-        ticks.iter().map(|tick| (tick.at, &tick.text[..], tick.minor)).collect()
+        ticks
+            .iter()
+            .map(|tick| (tick.at, &tick.text[..], tick.minor))
+            .collect()
     }
 
     #[test]
@@ -172,13 +175,19 @@ mod tests {
         // An hour less in spring.
         let week = starts("2026-03-27T23:00[Europe/Berlin]", 60, Step::Hour);
         let ticks = times(&week, Step::Hour, Lang::En);
-        assert_eq!(texts(&ticks), [(1.0, "Sat", false), (25.0, "Sun", true), (48.0, "Mon", false)]);
+        assert_eq!(
+            texts(&ticks),
+            [(1.0, "Sat", false), (25.0, "Sun", true), (48.0, "Mon", false)]
+        );
     }
 
     #[test]
     fn days_are_counted_from_today() {
         let days = starts("2026-01-05T00:00[Asia/Shanghai]", 14, Step::Day);
         let ticks = times(&days, Step::Day, Lang::En);
-        assert_eq!(texts(&ticks)[5..], [(11.5, "01-16", true), (13.5, "01-18", false)]);
+        assert_eq!(
+            texts(&ticks)[5..],
+            [(11.5, "01-16", true), (13.5, "01-18", false)]
+        );
     }
 }

@@ -1,6 +1,11 @@
 //! What pages show and the API gives: gathered once, for both.
 
+pub(super) mod candidate;
+pub(super) mod finding;
 pub(super) mod message;
+pub(super) mod rules;
+pub(super) mod unanswered;
+pub(super) mod version;
 
 use serde::Serialize;
 use utoipa::ToSchema;
