@@ -42,6 +42,23 @@ pub(super) static ROUTES: &[Route] = routes! {
     // Pages.
     GET "/" VIEWER pages::overview::page;
 
+    // Pages of rules and versions.
+    GET "/rules" VIEWER pages::rules::list;
+    POST "/rules/reload" EDITOR pages::rules::reload;
+    GET "/rules/new" EDITOR pages::rules_form::page;
+    GET "/rules/form" EDITOR pages::rules_form::page;
+    POST "/rules/form" EDITOR pages::rules_form::save;
+    GET "/rules/edit" VIEWER pages::rules_editor::page;
+    POST "/rules/edit" EDITOR pages::rules_editor::save;
+    POST "/rules/look" VIEWER pages::rules_editor::look;
+    GET "/rules/draft" VIEWER pages::unanswered::draft;
+    POST "/rules/draft" VIEWER pages::unanswered::draft_of;
+    GET "/rules/{app}/{rule}" VIEWER pages::rules::one;
+    GET "/unanswered" VIEWER pages::unanswered::list;
+    GET "/versions" VIEWER pages::versions::list;
+    GET "/versions/{version}" VIEWER pages::versions::one;
+    POST "/versions/{version}/restore" EDITOR pages::versions::restore;
+
     // The API.
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;

@@ -26,11 +26,9 @@ impl From<EditError> for Problem {
             EditError::Conflict { .. } => Self::conflict(told),
             EditError::NoFile(_) | EditError::NoVersion(_) => Self::new(http::StatusCode::NOT_FOUND, told),
             EditError::Refused(findings) => {
-                let findings = findings
-                    .iter()
-                    .map(|finding| serde_json::to_value(Finding::of(finding)).unwrap_or_default());
+                let findings = Finding::all(&findings);
                 Self::unprocessable("the rules can't be used like this, so nothing was saved")
-                    .with_findings(findings.collect())
+                    .with_findings(findings)
             }
             EditError::Busy(_) => Self::too_many(2, told),
             EditError::Store(error) => error.into(),

@@ -127,12 +127,11 @@ async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Res
         ..Filter::default()
     };
     let mut known: HashMap<String, (UnansweredText, BTreeSet<OpenId>)> = HashMap::new();
-    let (mut messages, mut back_to, mut cursor) = (0, since, None::<Cursor>);
-    let mut pages = 0;
-    loop {
+    let (mut messages, mut pages, mut cursor) = (0, 0, None::<Cursor>);
+    let back_to = loop {
         let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
         messages += found.entries.len();
-        back_to = found.back_to.max(since);
+        let back_to = found.back_to.max(since);
         for entry in found.entries {
             let Some(text) = entry.content.filter(|_| entry.msg_type == "text") else {
                 continue;
@@ -152,9 +151,9 @@ async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Res
         cursor = found.next;
         pages += 1;
         if cursor.is_none() || messages >= MESSAGES || pages == MESSAGES / PAGE {
-            break;
+            break back_to;
         }
-    }
+    };
     let texts = known.into_values().map(|(text, users)| UnansweredText {
         users: users.len() as u64,
         ..text

@@ -2,7 +2,12 @@
 
 pub(super) mod overview;
 pub(super) mod preferences;
+pub(super) mod rules;
+pub(super) mod rules_editor;
+pub(super) mod rules_form;
 pub(super) mod sign_in;
+pub(super) mod unanswered;
+pub(super) mod versions;
 
 use askama::Template;
 use http::StatusCode;

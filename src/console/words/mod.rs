@@ -98,14 +98,30 @@ macro_rules! words {
 }
 
 mod frame;
+mod rules;
+mod unanswered;
+mod versions;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
     pub frame: &'static frame::Frame,
+    pub rules: &'static rules::Rules,
+    pub unanswered: &'static unanswered::Unanswered,
+    pub versions: &'static versions::Versions,
 }
 
-static EN: Words = Words { frame: &frame::EN };
-static ZH: Words = Words { frame: &frame::ZH };
+static EN: Words = Words {
+    frame: &frame::EN,
+    rules: &rules::EN,
+    unanswered: &unanswered::EN,
+    versions: &versions::EN,
+};
+static ZH: Words = Words {
+    frame: &frame::ZH,
+    rules: &rules::ZH,
+    unanswered: &unanswered::ZH,
+    versions: &versions::ZH,
+};
 
 #[cfg(test)]
 mod tests {
