@@ -1,6 +1,7 @@
 //! The shell of wxreply, tested as its users meet it: real sockets, a real database, WeChat simulated beside it.
 
 mod cli;
+mod console_rules;
 mod crash;
 mod delivery;
 mod demo;

@@ -13,7 +13,7 @@ use crate::console::data::unanswered::{self, Draft, Unanswered};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 
-/// Texts that no rule answered; those that ask the same together.
+/// Texts that no rule answered, or only a rule that answers any text; those that ask the same together.
 #[utoipa::path(
     get,
     path = "/api/unanswered",

@@ -1,6 +1,7 @@
-//! Texts that no rule answered, those that ask the same together.
+//! Texts that no rule answered, or only one that answers anything; those that ask the same together.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::rules::Window;
 use crate::console::Console;
 use crate::console::problem::Problem;
 use crate::editing::{Drafted, UnansweredText, group_unanswered};
-use crate::message::{AppName, Direction, InboundStatus, OpenId};
+use crate::message::{AppName, Direction, Entry, InboundStatus, OpenId};
 use crate::store::{Cursor, Filter};
 
 /// At most so many messages are looked at, the newest.
@@ -18,6 +19,9 @@ const MESSAGES: usize = 20_000;
 
 /// Messages that are read at once.
 const PAGE: usize = 2_000;
+
+/// The unmatched ones, and those of so many rules for any text.
+const FILTERS: usize = 6;
 
 /// Groups that are told, and texts of each.
 const GROUPS: usize = 200;
@@ -118,52 +122,79 @@ struct Texts {
     complete: bool,
 }
 
+/// Texts that no rule decided about, and those that only a rule for any text answered.
 async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Result<Texts, Problem> {
-    let filter = Filter {
+    let unmatched = Filter {
         app,
         direction: Some(Direction::In),
         status: Some(InboundStatus::Unmatched.as_str().to_owned()),
         since: Some(since),
         ..Filter::default()
     };
-    let mut known: HashMap<String, (UnansweredText, BTreeSet<OpenId>)> = HashMap::new();
-    let (mut messages, mut pages, mut cursor) = (0, 0, None::<Cursor>);
-    let back_to = loop {
-        let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
-        messages += found.entries.len();
-        let back_to = found.back_to.max(since);
-        for entry in found.entries {
-            let Some(text) = entry.content.filter(|_| entry.msg_type == "text") else {
-                continue;
-            };
-            let (known, users) = known.entry(text).or_insert_with_key(|text| {
-                let text = UnansweredText {
-                    text: text.clone(),
-                    count: 0,
-                    last: (entry.time, entry.id),
-                    users: 0,
-                };
-                (text, BTreeSet::new())
-            });
-            known.count += 1;
-            users.insert(entry.openid);
+    let live = Arc::clone(&console.rules.live().borrow());
+    let by_default = live.catch_alls().into_iter().map(|rule| Filter {
+        status: None,
+        rule: Some(rule),
+        ..unmatched.clone()
+    });
+    let mut counted = Counted::default();
+    let (mut back_to, mut complete) = (since, true);
+    for filter in std::iter::once(unmatched.clone()).chain(by_default).take(FILTERS) {
+        let (mut pages, mut cursor) = (0, None::<Cursor>);
+        loop {
+            let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
+            let looked_back_to = found.back_to;
+            found.entries.into_iter().for_each(|entry| counted.add(entry));
+            cursor = found.next;
+            pages += 1;
+            if cursor.is_none() {
+                break;
+            }
+            if counted.messages >= MESSAGES || pages == MESSAGES / PAGE {
+                back_to = back_to.max(looked_back_to);
+                complete = false;
+                break;
+            }
         }
-        cursor = found.next;
-        pages += 1;
-        if cursor.is_none() || messages >= MESSAGES || pages == MESSAGES / PAGE {
-            break back_to;
-        }
-    };
-    let texts = known.into_values().map(|(text, users)| UnansweredText {
+    }
+    let texts = counted.known.into_values().map(|(text, users)| UnansweredText {
         users: users.len() as u64,
         ..text
     });
     Ok(Texts {
         texts: texts.collect(),
-        messages: messages as u64,
+        messages: counted.messages as u64,
         back_to,
-        complete: cursor.is_none(),
+        complete,
     })
+}
+
+/// Texts while they are counted.
+#[derive(Default)]
+struct Counted {
+    messages: usize,
+    known: HashMap<String, (UnansweredText, BTreeSet<OpenId>)>,
+}
+
+impl Counted {
+    fn add(&mut self, entry: Entry) {
+        let Some(text) = entry.content.filter(|_| entry.msg_type == "text") else {
+            return;
+        };
+        self.messages += 1;
+        let (known, users) = self.known.entry(text).or_insert_with_key(|text| {
+            let text = UnansweredText {
+                text: text.clone(),
+                count: 0,
+                last: (entry.time, entry.id),
+                users: 0,
+            };
+            (text, BTreeSet::new())
+        });
+        known.count += 1;
+        known.last = known.last.max((entry.time, entry.id));
+        users.insert(entry.openid);
+    }
 }
 
 /// A drafted rule.

@@ -5,6 +5,7 @@ pub(super) mod preferences;
 pub(super) mod rules;
 pub(super) mod rules_editor;
 pub(super) mod rules_form;
+mod rules_outline;
 pub(super) mod sign_in;
 pub(super) mod unanswered;
 pub(super) mod versions;

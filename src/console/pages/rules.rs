@@ -6,7 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::{Frame, Place};
+use super::{Frame, Place, rules_outline};
 use crate::console::Console;
 use crate::console::data::rules::{self, Rule, RuleDetail, Rules, Window};
 use crate::console::html::{html, number, see_other};
@@ -47,10 +47,12 @@ struct RulesPage {
     reloaded: bool,
 }
 
-/// A rule, and where its page is.
+/// A rule, where its page is, and what it asks and does in the reader's language.
 struct Row {
     rule: Rule,
     href: String,
+    asks: Vec<String>,
+    does: Vec<String>,
 }
 
 /// What is asked for, to make links of.
@@ -184,6 +186,16 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
     for rule in found.iter().skip(wish.page.saturating_mul(PAGE)).take(PAGE) {
         let row = Row {
             href: address(&rule.app(&console), &rule.name),
+            asks: rule
+                .asks
+                .iter()
+                .map(|ask| rules_outline::asks(request.lang, ask))
+                .collect(),
+            does: rule
+                .does
+                .iter()
+                .map(|does| rules_outline::does(request.lang, does))
+                .collect(),
             rule: (*rule).clone(),
         };
         let heading = if by_file { rule.file.as_str() } else { "" };
@@ -225,6 +237,8 @@ struct RulePage {
     form: String,
     edit: String,
     test_edits: Vec<String>,
+    asks: Vec<String>,
+    does: Vec<String>,
 }
 
 impl RulePage {
@@ -255,6 +269,18 @@ pub(in crate::console) async fn one(console: Arc<Console>, request: Request) -> 
         form: format!("/rules/form?{}", form.finish()),
         edit: edit_address(&detail.rule.file, detail.rule.line),
         test_edits: tests.collect(),
+        asks: detail
+            .rule
+            .asks
+            .iter()
+            .map(|ask| rules_outline::asks(request.lang, ask))
+            .collect(),
+        does: detail
+            .rule
+            .does
+            .iter()
+            .map(|does| rules_outline::does(request.lang, does))
+            .collect(),
         detail,
     })
 }

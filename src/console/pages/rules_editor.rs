@@ -123,6 +123,26 @@ impl EditorPage {
         files.flat_map(|file| &file.keywords).take(WORDS).collect()
     }
 
+    /// Who decides, in the reader's language: a rule's name, or how a message is taken.
+    fn decider(&self, told: &str) -> String {
+        let w = self.frame.w.rules;
+        let word = |status: &str| match status {
+            "unmatched" => Some(w.unmatched),
+            "matched" => Some(w.matched),
+            "cooldown" => Some(w.cooldown),
+            "muted" => Some(w.muted),
+            _ => None,
+        };
+        if let Some(word) = word(told) {
+            return word.to_owned();
+        }
+        let named = told.strip_suffix(')').and_then(|told| told.rsplit_once(" ("));
+        match named.and_then(|(rule, status)| Some((rule, word(status)?))) {
+            Some((rule, word)) => format!("{rule} ({word})"),
+            None => told.to_owned(),
+        }
+    }
+
     fn kind(&self, kind: &Kind) -> &'static str {
         let w = self.frame.w.rules;
         match kind {

@@ -103,6 +103,10 @@ words! {
         differently: "Answered differently", "回复改变";
         quota: "Cut short otherwise by quota", "受额度影响";
         unnoticed: "Unnoticed by customers", "客户无感";
+        unmatched: "unmatched", "未匹配";
+        matched: "matched", "已匹配";
+        cooldown: "cooldown", "冷却中";
+        muted: "muted", "已静音";
         others: "other messages", "条其他消息";
         conflict: "This file was changed on the disk meanwhile.", "这个文件刚刚在磁盘上被改动。";
         conflict_what: "Nothing was overwritten. Below: what saving your text would change in the file as it is now.",

@@ -4,11 +4,11 @@ words! {
     /// Unanswered texts.
     Unanswered {
         title: "Unanswered", "未回复";
-        intro: "Texts that no rule answered. Those that ask the same stand together.",
-            "没有规则回复的消息，意思相近的归在一起。";
+        intro: "Texts that no rule answered, or only the default reply. Those that ask the same stand together.",
+            "没有规则回复，或只有默认回复的消息，意思相近的归在一起。";
         looked: "messages since", "条消息，自";
         part: "There were too many messages: only the newest were looked at.", "消息太多，只统计了最新的一部分。";
-        none: "Every text was answered.", "所有消息都已回复。";
+        none: "Every text was understood.", "所有消息都有规则回复。";
         times: "×", "次";
         users: "customers", "位客户";
         last: "last", "最近";
