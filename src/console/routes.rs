@@ -59,6 +59,23 @@ pub(super) static ROUTES: &[Route] = routes! {
     POST "/outbox" AGENT pages::outbox::act;
     GET "/system" VIEWER pages::system::page;
 
+    // Pages of rules and versions.
+    GET "/rules" VIEWER pages::rules::list;
+    POST "/rules/reload" EDITOR pages::rules::reload;
+    GET "/rules/new" EDITOR pages::rules_form::page;
+    GET "/rules/form" EDITOR pages::rules_form::page;
+    POST "/rules/form" EDITOR pages::rules_form::save;
+    GET "/rules/edit" VIEWER pages::rules_editor::page;
+    POST "/rules/edit" EDITOR pages::rules_editor::save;
+    POST "/rules/look" VIEWER pages::rules_editor::look;
+    GET "/rules/draft" VIEWER pages::unanswered::draft;
+    POST "/rules/draft" VIEWER pages::unanswered::draft_of;
+    GET "/rules/{app}/{rule}" VIEWER pages::rules::one;
+    GET "/unanswered" VIEWER pages::unanswered::list;
+    GET "/versions" VIEWER pages::versions::list;
+    GET "/versions/{version}" VIEWER pages::versions::one;
+    POST "/versions/{version}/restore" EDITOR pages::versions::restore;
+
     // The API.
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;
@@ -86,4 +103,24 @@ pub(super) static ROUTES: &[Route] = routes! {
     GET "/api/snippets" VIEWER api::snippets::list;
     PUT "/api/snippets/{name}" AGENT api::snippets::put;
     DELETE "/api/snippets/{name}" AGENT api::snippets::delete;
+
+    // Rules and versions.
+    GET "/api/rules" VIEWER api::rules::list;
+    GET "/api/rules/files" VIEWER api::rules::files;
+    GET "/api/rules/files/{path}" VIEWER api::rules::file;
+    PUT "/api/rules/files/{path}" EDITOR api::rules::write;
+    DELETE "/api/rules/files/{path}" EDITOR api::rules::delete;
+    POST "/api/rules/check" VIEWER api::rules::check;
+    POST "/api/rules/try" VIEWER api::rules::attempt;
+    GET "/api/rules/replay" VIEWER api::rules::progress;
+    POST "/api/rules/replay" VIEWER api::rules::replay;
+    POST "/api/rules/simple" EDITOR api::rules::simple;
+    POST "/api/rules/draft" VIEWER api::unanswered::draft;
+    POST "/api/rules/reload" EDITOR api::rules::reload;
+    GET "/api/rules/{app}/{rule}" VIEWER api::rules::one;
+    GET "/api/unanswered" VIEWER api::unanswered::list;
+    GET "/api/versions" VIEWER api::versions::list;
+    GET "/api/versions/{version}" VIEWER api::versions::one;
+    GET "/api/versions/{version}/diff" VIEWER api::versions::diff;
+    POST "/api/versions/{version}/restore" EDITOR api::versions::restore;
 };

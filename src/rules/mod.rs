@@ -25,6 +25,7 @@ mod read;
 mod reply;
 mod rule;
 mod schema;
+mod sections;
 mod set;
 mod template;
 mod testcase;
@@ -42,6 +43,7 @@ pub use nearest::{Lack, NearMiss};
 pub use outline::RuleOutline;
 pub use reply::{HEAD, MediaFile};
 pub use schema::schema;
+pub use sections::{Section, SectionKind, sections};
 pub use set::{Candidates, RuleSet};
 pub use template::MAX_TEXT;
 pub use testcase::{

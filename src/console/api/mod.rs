@@ -8,9 +8,12 @@ pub(super) mod openapi;
 pub(super) mod outbox;
 pub(super) mod overview;
 pub(super) mod pictures;
+pub(super) mod rules;
 pub(super) mod snippets;
 pub(super) mod system;
 pub(super) mod token;
+pub(super) mod unanswered;
+pub(super) mod versions;
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;

@@ -124,9 +124,12 @@ mod trouble;
 
 pub(super) use trouble::told;
 mod messages;
+mod rules;
 mod snippets;
 pub(super) mod status;
 pub(super) mod told;
+mod unanswered;
+mod versions;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
@@ -138,6 +141,9 @@ pub(super) struct Words {
     pub messages: &'static messages::Messages,
     pub snippets: &'static snippets::Snippets,
     pub status: &'static status::Status,
+    pub rules: &'static rules::Rules,
+    pub unanswered: &'static unanswered::Unanswered,
+    pub versions: &'static versions::Versions,
 }
 
 static EN: Words = Words {
@@ -149,16 +155,22 @@ static EN: Words = Words {
     messages: &messages::EN,
     snippets: &snippets::EN,
     status: &status::EN,
+    rules: &rules::EN,
+    unanswered: &unanswered::EN,
+    versions: &versions::EN,
 };
 static ZH: Words = Words {
     frame: &frame::ZH,
+    outbox: &outbox::ZH,
+    overview: &overview::ZH,
+    system: &system::ZH,
     conversations: &conversations::ZH,
     messages: &messages::ZH,
     snippets: &snippets::ZH,
     status: &status::ZH,
-    outbox: &outbox::ZH,
-    overview: &overview::ZH,
-    system: &system::ZH,
+    rules: &rules::ZH,
+    unanswered: &unanswered::ZH,
+    versions: &versions::ZH,
 };
 
 #[cfg(test)]
