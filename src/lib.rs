@@ -1,17 +1,21 @@
 //! wxreply answers WeChat customers' messages by rules.
 
+pub mod alarm;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod daemon;
 pub mod diagnostic;
+pub mod editing;
 pub mod import;
 pub mod intake;
+pub mod latency;
 pub mod message;
 pub mod metrics;
 pub mod outbox;
 pub mod password;
+pub mod pictures;
 pub mod receiver;
 pub mod rehearsal;
 pub mod reload;

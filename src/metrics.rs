@@ -1,6 +1,7 @@
 //! What the daemon counts, named by Prometheus' conventions. One registry a daemon, none global.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -9,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::latency::Latencies;
 
 /// The labels of a figure that is kept for each app and each way something can end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +36,15 @@ pub struct OutcomeLabel {
     pub outcome: String,
 }
 
+/// The labels of a figure that is kept for each kind of alarm and each way telling it can end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindOutcome {
+    /// What it is about; one of a small closed set.
+    pub kind: String,
+    /// How it ended; one of a small closed set.
+    pub outcome: String,
+}
+
 /// The label of the figure that tells which rules are in force.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VersionLabel {
@@ -50,6 +62,8 @@ pub struct Metrics {
     pub refusals: Family<AppOutcome, Counter>,
     /// From the last byte of a push to its answer.
     pub push_duration: Histogram,
+    /// The same, so that it can be read back.
+    pub push_latencies: Latencies,
     /// Messages by the status that the log gives them.
     pub messages: Family<AppOutcome, Counter>,
     /// Pushes, claims and settlements that one commit made durable.
@@ -87,6 +101,8 @@ pub struct Metrics {
     pub rules_info: Family<VersionLabel, Gauge>,
     /// Whether the rules in force are those of the archive, because those on the disk could not be used at the start.
     pub rules_from_archive: Gauge,
+    /// Alarms told to an address by kind and outcome: `sent`, `failed`.
+    pub alarms: Family<KindOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -105,6 +121,7 @@ impl Metrics {
             pushes: Family::default(),
             refusals: Family::default(),
             push_duration: seconds(),
+            push_latencies: Latencies::default(),
             messages: Family::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_duration: seconds(),
@@ -123,6 +140,7 @@ impl Metrics {
             rules: Gauge::default(),
             rules_info: Family::default(),
             rules_from_archive: Gauge::default(),
+            alarms: Family::default(),
         };
         let r = &mut metrics.registry;
         r.register("pushes", "Pushes by how they ended", metrics.pushes.clone());
@@ -227,12 +245,23 @@ impl Metrics {
             "Whether the rules in force are the archive's, those on the disk being unusable since the start",
             metrics.rules_from_archive.clone(),
         );
+        r.register(
+            "alarms",
+            "Alarms told to an address by kind and outcome",
+            metrics.alarms.clone(),
+        );
         metrics
     }
 
     /// Counts one push of `app`.
     pub fn push(&self, app: &str, outcome: &str) {
         count(&self.pushes, app, outcome);
+    }
+
+    /// Notes how long a push waited for its answer.
+    pub fn push_answered(&self, after: Duration) {
+        self.push_duration.observe(after.as_secs_f64());
+        self.push_latencies.observe(after);
     }
 
     /// Counts one refused push of `app` under its reason.
@@ -265,6 +294,16 @@ impl Metrics {
     pub fn rules_reload(&self, outcome: &str) {
         self.rules_reloads
             .get_or_create(&OutcomeLabel {
+                outcome: outcome.to_owned(),
+            })
+            .inc();
+    }
+
+    /// Counts one alarm that was told, or could not be.
+    pub fn alarm(&self, kind: &str, outcome: &str) {
+        self.alarms
+            .get_or_create(&KindOutcome {
+                kind: kind.to_owned(),
                 outcome: outcome.to_owned(),
             })
             .inc();

@@ -26,7 +26,7 @@ const MAX_CHARS: usize = 200;
 const LONG_NUMBER: usize = 4;
 
 /// Words that change nothing about what is asked. Where several begin at one place, the longest stands first.
-const POLITE: &[&str] = &[
+pub(crate) const POLITE: &[&str] = &[
     "请问一下",
     "请问",
     "麻烦",

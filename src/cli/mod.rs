@@ -3,12 +3,14 @@
 //! One file a command. What a command says goes to standard output, what went wrong to standard error, and the exit
 //! code tells which of the two it was.
 
+mod backup;
 mod check;
 mod config;
 mod demo;
 mod examples;
 mod explain;
 mod fmt;
+mod forget;
 mod hash_password;
 mod import;
 mod init;
@@ -44,7 +46,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
   1  what was checked is bad: a finding, a failed test, a message that no rule answers, more
-     changes than allowed, a push that was not taken, a reply that could not be resent
+     changes than allowed, a push that was not taken, a reply that could not be resent, a user
+     whom nobody knows
   2  it could not run: usage, config, database, a port that is taken";
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +80,10 @@ enum Command {
     Resend(resend::Resend),
     /// Turn a password into the hash that stands in the config
     HashPassword(hash_password::HashPassword),
+    /// Erase one user's messages and all that is known of the user
+    Forget(forget::Forget),
+    /// Copy the database while the daemon runs
+    Backup(backup::Backup),
     /// Push one message to a running daemon, as WeChat would
     Push(push::Push),
     /// Play WeChat for a running daemon: a page to chat on, and an API that takes its replies
@@ -115,6 +122,8 @@ pub fn run() -> ExitCode {
         Command::Log(log) => log.run(),
         Command::Resend(resend) => resend.run(),
         Command::HashPassword(hash) => hash.run(),
+        Command::Forget(forget) => forget.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Push(push) => push.run(),
         Command::Simulate(simulate) => simulate.run(),
     };

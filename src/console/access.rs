@@ -23,6 +23,9 @@ use crate::password;
 /// The cookie that holds a session.
 pub(super) const SESSION: &str = "wxreply_session";
 
+const FOREIGN_NAME: &str =
+    "without users, the console answers to localhost and 127.0.0.1 only; name users in [[admin.user]]";
+
 /// How long a session lasts.
 pub(super) const SESSION_TIME: Duration = Duration::from_hours(7 * 24);
 
@@ -81,11 +84,6 @@ impl Who {
 /// Browsers say where a request comes from (`Sec-Fetch-Site`, and `Origin` with everything that changes something). The
 /// session's cookie is `SameSite=Strict` besides.
 pub(super) fn same_origin(console: &Console, head: &Head) -> Result<(), Problem> {
-    if console.users.is_empty() && !is_loopback(head.header(header::HOST).unwrap_or_default()) {
-        // A name of somebody's that was made to lead to the loopback would make their page same-origin with us.
-        let detail = "without users, the console answers to localhost and 127.0.0.1 only; name users in [[admin.user]]";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-    }
     if head.is_safe() {
         return Ok(());
     }
@@ -130,6 +128,13 @@ fn is_loopback(host: &str) -> bool {
 /// Who is asking, if they may take a route that needs this.
 pub(super) async fn identify(console: &Console, head: &Head, needs: Needs) -> Result<Who, Problem> {
     let who = if console.users.is_empty() {
+        if !is_loopback(head.header(header::HOST).unwrap_or_default()) {
+            // A name of somebody's that was made to lead to the loopback would make their page same-origin with us.
+            return match needs {
+                Needs::Nothing => Ok(Who::nobody()),
+                _ => Err(Problem::new(StatusCode::FORBIDDEN, FOREIGN_NAME)),
+            };
+        }
         Who {
             name: "local".to_owned(),
             role: Some(Role::Editor),

@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod assets;
+mod chart;
 mod data;
 mod html;
 mod live;
@@ -25,6 +26,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::AdminUser;
 use crate::intake::Intake;
@@ -62,6 +64,8 @@ pub struct Console {
     pub timezone: TimeZone,
     /// Ends live streams.
     pub stop: CancellationToken,
+    /// What is wrong at the moment.
+    pub alarms: Alarms,
     /// Failed sign-ins, to slow down whoever guesses.
     pub attempts: Attempts,
 }

@@ -8,13 +8,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
+use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
+use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
 use crate::console::{self, Console, ConsoleApp};
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
+use crate::pictures::{self, Album};
 use crate::receiver::{self, Receiver};
 use crate::reload::{self, Reloader, RulesSource};
 use crate::store::{Access, Store, StoreError};
@@ -42,6 +44,7 @@ impl Daemon {
             .map(|app| api(app, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let webhook = webhook_client(&config)?;
+        let messenger = messenger(&config, metrics.clone())?;
         let (listener, addr) = bind("listen", config.listen).await?;
         let (admin_listener, admin_addr) = bind("[admin] listen", config.admin.listen).await?;
         let store = Store::open(&config.database, Access::Daemon, clock.clone(), metrics.clone())
@@ -83,6 +86,8 @@ impl Daemon {
         let mut others = Vec::new();
         let mut senders = Vec::new();
         let mut console_apps = Vec::new();
+        let mut watched = Vec::new();
+        let mut albums = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
                 app.name.clone(),
@@ -98,10 +103,19 @@ impl Daemon {
                 app_id: app.app_id.clone(),
                 token: token.clone(),
             });
+            albums.push(Album {
+                app: app.name.clone(),
+                api: api.clone(),
+                token: token.clone(),
+            });
             senders.push(Sender {
                 app: app.name.clone(),
                 kind: app.kind,
                 api,
+                token: token.clone(),
+            });
+            watched.push(WatchedApp {
+                name: app.name.clone(),
                 token: token.clone(),
             });
             let stop = rooms.clone();
@@ -120,6 +134,44 @@ impl Daemon {
             "reload",
             rooms.clone(),
             watch,
+        )));
+        let alarms = Alarms::default();
+        let look_out = {
+            let stop = rooms.clone();
+            let watch = alarm::Watch {
+                store: store.clone(),
+                rules: rules.clone(),
+                apps: watched,
+                metrics: metrics.clone(),
+                clock: clock.clone(),
+                cooldown: config.alarm.cooldown,
+                messenger,
+                alarms: alarms.clone(),
+            };
+            move || watch.clone().run(stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "alarm",
+            rooms.clone(),
+            look_out,
+        )));
+        if config.log.media {
+            let (store, clock, stop) = (store.clone(), clock.clone(), rooms.clone());
+            let fetch = move || pictures::run(store.clone(), albums.clone(), clock.clone(), stop.clone());
+            others.push(tokio::spawn(supervise::keep_running(
+                "pictures",
+                rooms.clone(),
+                fetch,
+            )));
+        }
+        let keep_house = {
+            let (store, retention, stop) = (store.clone(), config.log.retention, rooms.clone());
+            move || housekeeping::run(store.clone(), retention, stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "housekeeping",
+            rooms.clone(),
+            keep_house,
         )));
         let deliver = {
             let (store, clock, metrics, stop) =
@@ -154,6 +206,7 @@ impl Daemon {
             timezone: config.timezone,
             stop: doors.clone(),
             attempts: Default::default(),
+            alarms,
         };
         let public = http::serve(
             listener,
@@ -255,6 +308,17 @@ fn webhook_client(config: &Config) -> Result<Option<webhook::Client>, StartError
         .map_err(|error| StartError(format!("`secret` under `[webhook]` {error}")))?;
     let client = webhook::Client::new(key).map_err(|error| StartError(format!("webhooks: {error}")))?;
     Ok(Some(client))
+}
+
+fn messenger(config: &Config, metrics: Arc<Metrics>) -> Result<Messenger, StartError> {
+    let addresses = Addresses {
+        webhook: config.alarm.webhook.clone(),
+        wecom_robot: config.alarm.wecom_robot.clone(),
+        language: config.alarm.language,
+        console: config.admin.url.clone(),
+        timezone: config.timezone.clone(),
+    };
+    Messenger::new(addresses, metrics).map_err(|error| StartError(format!("[alarm]: {error}")))
 }
 
 fn outbox_config(config: &Config, webhook: Option<webhook::Client>) -> OutboxConfig {

@@ -12,6 +12,8 @@ mod tests;
 mod wechat;
 mod write;
 
+pub(crate) use write::{many, names_in, quoted, unique};
+
 use std::path::PathBuf;
 
 use crate::diagnostic::Source;

@@ -73,9 +73,17 @@ fn others<'a>(place: &'a Place<'_>) -> impl Iterator<Item = &'a Source> {
 
 /// Makes names unique, among themselves and among those that are there already.
 fn name(drafts: &mut [Draft], place: &Place<'_>) {
-    let mut taken: BTreeSet<String> = BTreeSet::new();
-    for other in others(place) {
-        let Ok(table) = other.text.parse::<toml::Table>() else {
+    let mut taken = names_in(others(place));
+    for draft in drafts {
+        draft.name = unique(&draft.name, &mut taken);
+    }
+}
+
+/// The names that rules and tests have already.
+pub(crate) fn names_in<'a>(sources: impl IntoIterator<Item = &'a Source>) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    for source in sources {
+        let Ok(table) = source.text.parse::<toml::Table>() else {
             continue;
         };
         for kind in ["rule", "test"] {
@@ -88,14 +96,18 @@ fn name(drafts: &mut [Draft], place: &Place<'_>) {
             taken.extend(names.map(str::to_owned));
         }
     }
-    for draft in drafts {
-        let wanted = draft.name.clone();
-        let mut number = 2;
-        while !taken.insert(draft.name.clone()) {
-            draft.name = format!("{wanted} {number}");
-            number += 1;
-        }
+    taken
+}
+
+/// A name that nothing has yet: the wanted one, or that with a number.
+pub(crate) fn unique(wanted: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut name = wanted.to_owned();
+    let mut number = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{wanted} {number}");
+        number += 1;
     }
+    name
 }
 
 /// The set as it would be, or if that has errors already, the new rules alone.
@@ -248,11 +260,13 @@ fn push(fields: Fields) -> Inbound {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// A text as TOML writes it.
+pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-fn many(texts: &[String]) -> String {
+/// A list of texts as TOML writes it.
+pub(crate) fn many(texts: &[String]) -> String {
     texts.iter().map(String::as_str).collect::<Array>().to_string()
 }
 

@@ -55,10 +55,7 @@ where
         }
         Err(refusal) => receiver.refuse(door, &refusal, peer),
     };
-    receiver
-        .metrics
-        .push_duration
-        .observe(began.elapsed().as_secs_f64());
+    receiver.metrics.push_answered(began.elapsed());
     response
 }
 

@@ -52,7 +52,7 @@ fn within(gone: &str, new: &str) -> Option<String> {
 }
 
 /// Latin words and numbers whole, all else by characters, as Chinese has no spaces.
-fn words(text: &str) -> Vec<&str> {
+pub(crate) fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

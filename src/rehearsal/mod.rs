@@ -13,6 +13,8 @@ mod tests;
 mod verify;
 mod world;
 
+pub(crate) use diff::words;
+
 pub use cases::{run_test, run_tests};
 pub use failure::{Failure, Mismatch};
 pub use replay::{Difference, Fate, Focus, Kind, Replay, WARM_UP};

@@ -194,7 +194,8 @@ fn file(name: String, path: PathBuf) -> io::Result<File> {
 }
 
 /// Hidden files, and what editors leave beside a file while and after it is written.
-fn is_ignored(name: &str) -> bool {
+#[must_use]
+pub fn is_ignored(name: &str) -> bool {
     name.starts_with(['.', '#']) || name.ends_with('~')
 }
 

@@ -131,7 +131,8 @@ fn weigh(source: &RulesSource, policies: &Policies, in_force: Option<InForce>, f
         return Outcome::Same(files);
     }
     let was_empty = in_force.as_ref().is_some_and(|in_force| in_force.is_empty);
-    let none_left = (!was_empty && has_no_rule(&files)).then(|| render(&none_left(source), false));
+    let none_left = none_left(source, &files).filter(|_| !was_empty);
+    let none_left = none_left.map(|finding| render(&finding, false));
     let failed_tests = rendered(&rehearsal::run_tests(&set, &tests, policies));
     let body = match archive::body(&files.sources, &scope) {
         Ok(body) => body,
@@ -163,16 +164,20 @@ fn has_no_rule(files: &RuleFiles) -> bool {
     })
 }
 
-/// More often than a wish, this is a mount that is gone, or a file that something is still writing.
-fn none_left(source: &RulesSource) -> Diagnostic {
-    Diagnostic {
+/// Why files without a single rule can't take the place of a set with rules; nothing when there is a rule. More often
+/// than a wish, this is a mount that is gone, or a file that something is still writing.
+#[must_use]
+pub fn none_left(source: &RulesSource, files: &RuleFiles) -> Option<Diagnostic> {
+    let finding = || Diagnostic {
         severity: Severity::Error,
         ..config::no_rule_in(&source.path.display().to_string())
-    }
-    .help(
-        "a set without any rule never takes the place of one with rules, for mostly it is a folder that was not \
-         mounted or a file half written; to answer nothing, write `enabled = false` in the rules",
-    )
+    };
+    has_no_rule(files).then(finding).map(|finding| {
+        finding.help(
+            "a set without any rule never takes the place of one with rules, for mostly it is a folder that was not \
+             mounted or a file half written; to answer nothing, write `enabled = false` in the rules",
+        )
+    })
 }
 
 pub(super) fn rendered(findings: &[Diagnostic]) -> Vec<String> {

@@ -12,7 +12,8 @@ mod status;
 mod watch;
 
 pub use archive::{ArchiveError, ArchivedRules, archived};
-pub use folder::{ReadError, RuleFiles, media_root, read as read_rule_files};
+pub use folder::{ReadError, RuleFiles, is_ignored, media_root, read as read_rule_files};
+pub use look::none_left;
 pub use reloader::Reloader;
 pub use source::RulesSource;
 pub use status::{LoadFailure, RulesStatus};

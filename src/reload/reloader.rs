@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -140,9 +140,40 @@ impl Reloader {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Where the rules come from.
+    pub fn source(&self) -> &RulesSource {
+        &self.source
+    }
+
+    /// How the quota of each app is reckoned.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
     /// Loads the rules again; gives the version in force, or what is wrong.
     pub async fn reload(&self) -> Result<RuleSetVersion, Vec<String>> {
         let mut seen = self.seen.lock().await;
+        self.look(&mut seen).await
+    }
+
+    /// Changes files, and loads the rules again when that went well. Nobody looks at the files meanwhile, so no set is
+    /// made of some that are new and some that are old. `change` is run on a thread of its own and may block.
+    pub async fn reload_after<T: Send + 'static>(
+        &self,
+        change: impl FnOnce() -> T + Send + 'static,
+        went_well: impl FnOnce(&T) -> bool,
+    ) -> Result<(T, Option<Result<RuleSetVersion, Vec<String>>>), JoinError> {
+        let mut seen = self.seen.lock().await;
+        let changed = spawn_blocking(change).await?;
+        let reloaded = if went_well(&changed) {
+            Some(self.look(&mut seen).await)
+        } else {
+            None
+        };
+        Ok((changed, reloaded))
+    }
+
+    async fn look(&self, seen: &mut Seen) -> Result<RuleSetVersion, Vec<String>> {
         let in_force = {
             let live = self.live.borrow();
             InForce {
@@ -153,7 +184,7 @@ impl Reloader {
         };
         let look = look_at(&self.source, &self.policies, Some(in_force)).await;
         seen.fingerprint = Some(look.fingerprint);
-        let outcome = self.act(look.outcome, &mut seen).await;
+        let outcome = self.act(look.outcome, seen).await;
         let took = look.begun.elapsed().as_secs_f64();
         self.metrics.rules_reload_duration.observe(took);
         outcome

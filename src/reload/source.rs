@@ -106,7 +106,8 @@ impl RulesSource {
     }
 
     /// What the rules may refer to, with these files beside them, on the day `today` if that matters.
-    pub(super) fn scope(&self, media: BTreeMap<PathBuf, MediaFile>, today: Option<Date>) -> Scope {
+    #[must_use]
+    pub fn scope(&self, media: BTreeMap<PathBuf, MediaFile>, today: Option<Date>) -> Scope {
         Scope {
             apps: self.apps.clone(),
             timezone: self.timezone.clone(),

@@ -42,6 +42,7 @@ pub use outline::RuleOutline;
 pub use reply::{HEAD, MediaFile};
 pub use schema::schema;
 pub use set::{Candidates, RuleSet};
+pub use template::MAX_TEXT;
 pub use testcase::{
     Expect, ExpectedDelivery, ExpectedOutcome, ExpectedReply, ExpectedRule, Given, Step, TestCase,
 };

@@ -40,6 +40,20 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether a database's file is not what it should be, so that only a new one helps.
+    pub(super) fn is_broken_file(&self) -> bool {
+        // SQLite's result codes: a statement that names a table that is not there, a corrupt page, a file of another kind.
+        const ERROR: i32 = 1;
+        const CORRUPT: i32 = 11;
+        const NOTADB: i32 = 26;
+        let Self::Sqlx(error) = self else {
+            return false;
+        };
+        let code = error.as_database_error().and_then(|error| error.code());
+        let code: Option<i32> = code.and_then(|code| code.parse().ok());
+        matches!(code.map(|code| code & 0xff), Some(ERROR | CORRUPT | NOTADB))
+    }
+
     /// Whether the fault lies with the database and not with what was asked of it: then asking for less does not
     /// help, and the connection is better opened again.
     pub(super) fn is_everyones(&self) -> bool {

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::row::{At, Cells, ceil_millis};
+use super::search::needle;
 use super::{Store, StoreError};
 use crate::message::{AppName, Direction, Entry, MessageId, OpenId, RuleName};
+use crate::text::normal_form;
 
 /// Which rows to read; what is `None` or empty does not restrict.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +23,7 @@ pub struct Filter {
     pub direction: Option<Direction>,
     /// One status, in the word that the log uses.
     pub status: Option<String>,
-    /// A text that `content` contains (letter case of ASCII aside).
+    /// A text that `content` contains, both in normal form: letter case, width and traditional characters aside.
     pub search: Option<String>,
     /// From here on.
     pub since: Option<Timestamp>,
@@ -43,16 +45,42 @@ pub enum Order {
     OldestFirst,
 }
 
+/// Rows that are read at once where SQL can't tell which are wanted.
+const PAGE: u32 = 1000;
+
 /// What [`entry`] reads, in its order.
 pub(super) const COLUMNS: &str = "m.id, m.time, m.app, m.direction, m.openid, m.msg_type, m.event, m.content, m.fields, m.rule, \
                        m.rule_set, m.status, m.attempts, m.errcode, coalesce(m.error, m.note), m.author";
 
 impl Store {
-    /// Rows of the log.
+    /// Rows of the log, all that there are: for commands, which have time. See [`Store::search`] for pages that are quick.
     pub async fn entries(&self, filter: &Filter, order: Order) -> Result<Vec<Entry>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows = query(filter, order).build().fetch_all(&mut *conn).await?;
-        rows.iter().map(entry).collect()
+        let Some(needle) = needle(filter) else {
+            let rows = query(filter, order).build().fetch_all(&mut *conn).await?;
+            return rows.iter().map(entry).collect();
+        };
+        // SQL knows nothing of normal forms.
+        let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+        let mut page = Filter {
+            limit: Some(PAGE),
+            ..filter.clone()
+        };
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let rows = query(&page, order).build().fetch_all(&mut *conn).await?;
+            for row in &rows {
+                if contains(row.try_get("content")?, &needle) && found.len() < limit {
+                    found.push(entry(row)?);
+                }
+            }
+            let Some(last) = rows.last().filter(|_| rows.len() == PAGE as usize) else {
+                break;
+            };
+            let last = entry(last)?;
+            page.after = Some((last.time, last.id));
+        }
+        Ok(found)
     }
 
     /// One row.
@@ -110,33 +138,7 @@ fn query(filter: &Filter, order: Order) -> QueryBuilder<Sqlite> {
     } else {
         query.push(" from messages m where true");
     }
-    if let Some(app) = &filter.app {
-        query.push(" and m.app = ").push_bind(app.as_str());
-    }
-    if let Some(rule) = &filter.rule {
-        query.push(" and m.rule = ").push_bind(rule.as_str());
-    }
-    match filter.direction {
-        None => {}
-        Some(Direction::In) => _ = query.push(" and m.direction = 'in'"),
-        Some(Direction::Out) => _ = query.push(" and m.direction = 'out'"),
-    }
-    if let Some(status) = &filter.status {
-        query.push(" and m.status = ").push_bind(status.clone());
-    }
-    if let Some(search) = filter.search.as_deref().filter(|text| !text.is_empty()) {
-        // SQLite's `lower` knows ASCII only. (`instr` is `strpos` in PostgreSQL.)
-        query
-            .push(" and instr(lower(m.content), ")
-            .push_bind(search.to_ascii_lowercase())
-            .push(") > 0");
-    }
-    if let Some(since) = filter.since {
-        query.push(" and m.time >= ").push_bind(ceil_millis(since));
-    }
-    if let Some(until) = filter.until {
-        query.push(" and m.time < ").push_bind(ceil_millis(until));
-    }
+    conditions(&mut query, filter);
     let (beyond, direction) = match order {
         Order::NewestFirst => ("<", "desc"),
         Order::OldestFirst => (">", "asc"),
@@ -156,7 +158,36 @@ fn query(filter: &Filter, order: Order) -> QueryBuilder<Sqlite> {
     query
 }
 
-fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+/// What a filter asks of each row `m`, but for its text and its place in a thread.
+pub(super) fn conditions(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    if let Some(app) = &filter.app {
+        query.push(" and m.app = ").push_bind(app.as_str());
+    }
+    if let Some(rule) = &filter.rule {
+        query.push(" and m.rule = ").push_bind(rule.as_str());
+    }
+    match filter.direction {
+        None => {}
+        Some(Direction::In) => _ = query.push(" and m.direction = 'in'"),
+        Some(Direction::Out) => _ = query.push(" and m.direction = 'out'"),
+    }
+    if let Some(status) = &filter.status {
+        query.push(" and m.status = ").push_bind(status.clone());
+    }
+    if let Some(since) = filter.since {
+        query.push(" and m.time >= ").push_bind(ceil_millis(since));
+    }
+    if let Some(until) = filter.until {
+        query.push(" and m.time < ").push_bind(ceil_millis(until));
+    }
+}
+
+/// Whether a text has another in it; `needle` is a normal form.
+pub(super) fn contains(content: Option<&str>, needle: &str) -> bool {
+    content.is_some_and(|content| normal_form(content).contains(needle))
+}
+
+pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
     read_entry(&mut Cells::of(row))
 }
 

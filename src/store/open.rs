@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::arrivals::Turns;
 use super::commit::{Request, WAITING, Writer};
+use super::index::{Index, Indexer};
 use super::{OpenError, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
 use crate::metrics::Metrics;
@@ -33,12 +34,16 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     requests: mpsc::Sender<Request>,
     readers: SqlitePool,
+    index: Arc<Index>,
     clock: SharedClock,
     outbox_bell: Arc<Notify>,
     typing_wanted: Arc<AtomicBool>,
     news: watch::Sender<u64>,
     turns: Turns,
     options: SqliteConnectOptions,
+    /// Ends what only reads the database.
+    reading: CancellationToken,
+    reading_tasks: TaskTracker,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
@@ -46,7 +51,7 @@ struct Inner {
 /// What the caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The daemon: migrates, and owns the group commit.
+    /// The daemon: migrates, owns the group commit, and keeps the index.
     Daemon,
     /// A command beside the daemon: reads, and writes little (resend). Fails when there is no database yet.
     Command,
@@ -100,7 +105,7 @@ impl Store {
         let writer = Writer {
             options: writing,
             clock: Arc::clone(&clock),
-            metrics,
+            metrics: Arc::clone(&metrics),
             outbox_bell: Arc::clone(&outbox_bell),
             typing_wanted: Arc::clone(&typing_wanted),
             news: news.clone(),
@@ -114,6 +119,22 @@ impl Store {
             tasks.spawn(checkpoint::run(options.clone(), wal_grown));
         }
         tasks.close();
+        let index = Arc::new(Index::of(&path, access));
+        let (reading, reading_tasks) = (CancellationToken::new(), TaskTracker::new());
+        match access {
+            Access::Daemon => {
+                index.prepare().await;
+                let indexer = Indexer {
+                    index: Arc::clone(&index),
+                    log: options.clone(),
+                    clock: Arc::clone(&clock),
+                    metrics,
+                };
+                reading_tasks.spawn(indexer.run(reading.clone()));
+            }
+            Access::Command => index.read().await,
+        }
+        reading_tasks.close();
         Ok(Self(Arc::new(Inner {
             requests,
             readers: SqlitePoolOptions::new()
@@ -126,6 +147,9 @@ impl Store {
             news,
             turns,
             options,
+            index,
+            reading,
+            reading_tasks,
             closing,
             tasks,
         })))
@@ -134,6 +158,9 @@ impl Store {
     /// Finishes what was handed in, then closes. Later calls fail with [`StoreError::Closed`].
     pub async fn close(&self) {
         // Readers first: only a connection that may write can fold the WAL into the database when it goes last.
+        self.0.index.close_readers().await;
+        self.0.reading.cancel();
+        self.0.reading_tasks.wait().await;
         self.0.readers.close().await;
         self.0.closing.cancel();
         self.0.tasks.wait().await;
@@ -185,6 +212,10 @@ impl Store {
         self.0.options.clone()
     }
 
+    pub(super) fn index(&self) -> &Index {
+        &self.0.index
+    }
+
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.0.clock
     }
@@ -227,17 +258,22 @@ async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
         .map_err(|error| fault("can't be closed", &error))
 }
 
-/// Makes an empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite gives
-/// its side files the same rights.
-fn create(path: &Path) -> std::io::Result<()> {
+/// Makes the file unless it is there.
+pub(super) fn create(path: &Path) -> std::io::Result<()> {
+    match create_private(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a new, empty file that only its owner can read: it will hold customers' messages and access tokens. SQLite
+/// gives its side files the same rights.
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new();
     file.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    match file.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.map(drop),
-    }
+    file.open(path).map(drop)
 }
 
 /// Sees to it that a command and the daemon mean the same tables.
@@ -291,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_database_is_one_whole_file() {
+    async fn a_closed_database_is_one_whole_file_and_its_index_another() {
         let bench = Bench::new().await;
         let recorded = bench.receive(1, "oAlice", &["a"]).await;
         bench.entry(recorded.id).await; // a reader is open
@@ -300,7 +336,7 @@ mod tests {
             .expect("a folder")
             .map(|file| file.expect("readable").file_name())
             .collect();
-        assert_eq!(files.len(), 1, "{files:?}");
+        assert_eq!(files.len(), 2, "{files:?}");
     }
 
     #[test]
@@ -359,7 +395,10 @@ mod tests {
             .expect("a folder")
             .flatten()
             .collect();
-        assert_eq!(files.len(), 3, "database, WAL and its index");
+        assert!(
+            files.len() >= 4,
+            "database, WAL and its index; what is derived from them"
+        );
         for file in files {
             let mode = file.metadata().expect("is there").permissions().mode() & 0o777;
             assert_eq!(mode, 0o600, "{:?}", file.file_name());

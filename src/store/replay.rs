@@ -52,7 +52,44 @@ pub struct PastReply {
     pub dropped: bool,
 }
 
+/// How much of the past there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastExtent {
+    /// How many messages, at most as many as were asked for.
+    pub messages: u64,
+    /// When the first of these came; nothing when there are none.
+    pub since: Option<Timestamp>,
+}
+
 impl Store {
+    /// The newest messages that came from `since` on and before `until`, at most `most` of them. Reads keys only.
+    pub async fn newest_past(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> Result<PastExtent, StoreError> {
+        let mut conn = self.reader().await?;
+        let row = sqlx::query(
+            "select count(*), min(time) from (select time from messages where time >= $1 and time < $2 and (id & 15) = 0 \
+             order by time desc limit $3)",
+        )
+        .bind(ceil_millis(since))
+        .bind(ceil_millis(until))
+        .bind(most)
+        .fetch_one(&mut *conn)
+        .await?;
+        let mut cells = Cells::of(&row);
+        let at = At {
+            table: "messages",
+            row: &"the newest",
+        };
+        let messages = u64::from(at.count("count(*)", cells.next()?)?);
+        let first: Option<i64> = cells.next()?;
+        let since = first.map(|first| at.time("time", first)).transpose()?;
+        Ok(PastExtent { messages, since })
+    }
+
     /// Everything that came from `since` on and before `until`, in pages, each read while the last is looked at. Ends
     /// at the first error. Must be called within a tokio runtime.
     #[must_use]

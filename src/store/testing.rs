@@ -97,6 +97,29 @@ impl Bench {
         self.store.entry(id).await.expect("read").expect("is there")
     }
 
+    /// Turns the clock to `seconds`, and waits until the index has every row that is old enough by then.
+    pub(super) async fn index_at(&self, seconds: i64) {
+        self.turn_to(seconds);
+        let old_enough = seconds - 10;
+        for _ in 0..1000 {
+            self.store.index().look_now();
+            let last: Option<i64> = sqlx::query_scalar("select max(time) from messages where time <= $1")
+                .bind(at(old_enough).as_millisecond())
+                .fetch_one(&mut self.raw().await)
+                .await
+                .expect("read");
+            let status = self.store.index_status().await.expect("read");
+            if !status.rebuilding && status.watermark.map(Timestamp::as_millisecond) == last {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!(
+            "the index does not get there: {:?}",
+            self.store.index_status().await
+        );
+    }
+
     /// A connection of the test's own, for what no daemon would do.
     pub(super) async fn raw(&self) -> SqliteConnection {
         SqliteConnection::connect(&self.url()).await.expect("connects")

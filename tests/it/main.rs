@@ -1,5 +1,7 @@
 //! The shell of wxreply, tested as its users meet it: real sockets, a real database, WeChat simulated beside it.
 
+mod alarm;
+mod by_hand;
 mod cli;
 mod crash;
 mod delivery;

@@ -1,0 +1,205 @@
+//! What is to be said of rules before they are saved: findings, tests, what no test exercises.
+
+use jiff::civil::Date;
+
+use super::{Candidate, EditError, Edits, RulesEditor};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::intake::Policies;
+use crate::message::RuleSetVersion;
+use crate::rehearsal::{Failure, run_test};
+use crate::reload::none_left;
+use crate::rules::{self, Coverage, Gap, Loaded};
+
+/// What is to be said of rules.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// All findings of `wxreply check`, by file and place.
+    pub findings: Vec<Diagnostic>,
+    /// The version that they would have; nothing when they do not load.
+    pub version: Option<RuleSetVersion>,
+    /// Whether that is the one in force.
+    pub in_force: bool,
+    /// How many rules are enabled.
+    pub rules: usize,
+    /// Their tests, in the order of their files and places; none when they do not load.
+    pub tests: Vec<Tested>,
+    /// What the tests exercise; nothing when they do not load, or when nobody asked.
+    pub coverage: Option<Covered>,
+}
+
+/// One `[[test]]` that was run.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+    /// What failed; nothing when it passed.
+    pub failures: Vec<Failure>,
+    /// The same as a finding.
+    pub finding: Option<Diagnostic>,
+}
+
+/// How much of the rules their tests exercise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Rules and conditions that are exercised.
+    pub exercised: usize,
+    /// All of them.
+    pub counted: usize,
+    /// Those that are not.
+    pub gaps: Vec<Gap>,
+}
+
+impl Checked {
+    /// Whether a reload would take them.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.objections().next().is_none()
+    }
+
+    /// What keeps them from going live: errors, and tests that fail.
+    pub fn objections(&self) -> impl Iterator<Item = &Diagnostic> {
+        let errors = self.findings.iter().filter(|finding| finding.is_error());
+        errors.chain(self.tests.iter().filter_map(|test| test.finding.as_ref()))
+    }
+
+    /// Looks at a candidate. Blocks.
+    fn of(candidate: &Candidate, how: &How) -> Self {
+        let files = &candidate.files;
+        let scope = candidate.source.scope(files.media.clone(), Some(how.today));
+        let Loaded {
+            set,
+            tests,
+            mut findings,
+        } = rules::check(&files.sources, &scope);
+        findings.extend(none_left(&candidate.source, files).filter(|_| !how.was_empty));
+        let Some(set) = set else {
+            return Self {
+                findings,
+                version: None,
+                in_force: false,
+                rules: 0,
+                tests: Vec::new(),
+                coverage: None,
+            };
+        };
+        let mut exercised = how.coverage.then(|| Coverage::new(&set));
+        let tests = tests.into_iter().map(|test| {
+            let failures = run_test(&set, &test, &how.policies, exercised.as_mut());
+            Tested {
+                finding: Failure::finding(&test, &failures),
+                name: test.name,
+                place: test.place,
+                failures,
+            }
+        });
+        let tests = tests.collect();
+        Self {
+            findings,
+            version: Some(set.version().clone()),
+            in_force: false,
+            rules: set.len(),
+            tests,
+            coverage: exercised.map(|coverage| {
+                let (exercised, counted) = coverage.share();
+                Covered {
+                    exercised,
+                    counted,
+                    gaps: coverage.gaps(),
+                }
+            }),
+        }
+    }
+}
+
+/// How a candidate is looked at.
+struct How {
+    policies: Policies,
+    today: Date,
+    coverage: bool,
+    /// Whether the set in force has no rule: then the next one need not have any.
+    was_empty: bool,
+}
+
+impl Candidate {
+    /// What keeps it from going live, as a reload sees it; nothing when nothing does. Blocks.
+    pub(super) fn objections(&self, policies: &Policies, was_empty: bool) -> Vec<Diagnostic> {
+        let Loaded {
+            set,
+            tests,
+            mut findings,
+        } = self.load();
+        findings.retain(Diagnostic::is_error);
+        if let Some(set) = set {
+            findings.extend(crate::rehearsal::run_tests(&set, &tests, policies));
+        }
+        findings.extend(none_left(&self.source, &self.files).filter(|_| !was_empty));
+        findings
+    }
+}
+
+impl RulesEditor {
+    /// Looks at the rules as they would be; with `coverage` also at what their tests exercise. Ten thousand rules take
+    /// about a second.
+    pub async fn check(&self, edits: Edits, coverage: bool) -> Result<Checked, EditError> {
+        let how = How {
+            policies: self.reloader.policies().clone(),
+            today: self.today(),
+            coverage,
+            was_empty: self.was_empty(),
+        };
+        let checked = self.compile(edits, move |candidate| Ok(Checked::of(candidate, &how)));
+        let mut checked = checked.await?;
+        checked.in_force = checked.version.as_ref() == Some(&self.reloader.status().version);
+        Ok(checked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::editing::testing::{HELLO, editor};
+
+    #[tokio::test]
+    async fn a_candidate_is_checked_and_tested_beside_the_set_in_force() {
+        let world = editor(&[("a.toml", HELLO)]).await;
+        let same = world.editor.check(Edits::none(), true).await.expect("checked");
+        assert!(same.in_force && same.is_usable());
+        assert_eq!((same.rules, same.tests.len()), (1, 1));
+        assert_eq!(same.coverage.map(|c| (c.exercised, c.counted)), Some((1, 1)));
+
+        let failing = Edits::none().write(
+            "a.toml",
+            HELLO.replace("when.exact = \"hi\"", "when.exact = \"ho\""),
+        );
+        let failing = world.editor.check(failing, false).await.expect("checked");
+        assert!(!failing.is_usable() && !failing.in_force && failing.coverage.is_none());
+        assert_eq!(failing.tests[0].failures.len(), 1);
+        assert_eq!(failing.objections().map(|o| o.code).collect::<Vec<_>>(), ["E030"]);
+
+        let broken = Edits::none().write("b.toml", "[[rule]]\nname = \"x\"\nreply = \"\"\n");
+        let broken = world.editor.check(broken, true).await.expect("checked");
+        assert_eq!((broken.version.as_ref(), broken.tests.len()), (None, 0));
+        assert!(broken.objections().all(|o| o.code == "E007"), "{broken:?}");
+        assert!(!broken.is_usable());
+
+        let none = Edits::none().delete("a.toml");
+        let none = world.editor.check(none, false).await.expect("checked");
+        assert!(!none.is_usable(), "a set without rules never goes live");
+    }
+
+    #[tokio::test]
+    async fn a_candidate_that_does_not_load_says_why() {
+        let world = editor(&[("a.toml", HELLO)]).await;
+        let set = world.editor.candidate_set(Edits::none()).await.expect("loads");
+        assert_eq!(set.len(), 1);
+        let broken = Edits::none().write("a.toml", "[[rule]]\n");
+        let error = world.editor.candidate_set(broken).await.err().expect("refused");
+        assert!(
+            matches!(&error, EditError::Refused(found) if !found.is_empty()),
+            "{error}"
+        );
+        assert!(error.to_string().contains("a.toml:1"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Texts that no rule answered, those that ask the same together.
+
+use jiff::Timestamp;
+
+use crate::message::MessageId;
+use crate::similar_texts;
+
+/// A text that went unanswered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnansweredText {
+    /// The text.
+    pub text: String,
+    /// How often it was written.
+    pub count: u64,
+    /// When it was written last, and in which message.
+    pub last: (Timestamp, MessageId),
+    /// How many customers wrote it.
+    pub users: u64,
+}
+
+/// Texts that ask the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnansweredGroup {
+    /// How often they were written together.
+    pub count: u64,
+    /// When one of them was written last.
+    pub last: Timestamp,
+    /// The texts: the one that stands for all first, then as they were given.
+    pub texts: Vec<UnansweredText>,
+}
+
+/// Groups texts, each given once; the group that was written most often comes first.
+#[must_use]
+pub fn group_unanswered(texts: Vec<UnansweredText>) -> Vec<UnansweredGroup> {
+    let compared: Vec<(&str, u64)> = texts
+        .iter()
+        .map(|text| (text.text.as_str(), text.count))
+        .collect();
+    let similar_texts::Groups { groups, rest } = similar_texts::group(&compared);
+    let alone = rest.into_iter().map(|place| similar_texts::Group {
+        count: texts[place].count,
+        members: vec![place],
+    });
+    let all: Vec<_> = groups.into_iter().chain(alone).collect();
+    let mut texts: Vec<Option<UnansweredText>> = texts.into_iter().map(Some).collect();
+    all.into_iter()
+        .filter_map(|group| {
+            // No text is in two groups.
+            let members = group.members.iter().filter_map(|place| texts[*place].take());
+            let members: Vec<UnansweredText> = members.collect();
+            let last = members.iter().map(|text| text.last.0).max()?;
+            Some(UnansweredGroup {
+                count: group.count,
+                last,
+                texts: members,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_ask_the_same_come_together_with_their_last_time() {
+        let text = |text: &str, count, second| UnansweredText {
+            text: text.into(),
+            count,
+            last: (
+                Timestamp::from_second(second).expect("a time"),
+                MessageId::new(second, 0),
+            ),
+            users: 1,
+        };
+        let groups = group_unanswered(vec![
+            text("怎么退款", 2, 10),
+            text("几点开门", 3, 20),
+            text("请问几点开门？", 1, 30),
+            text("幾點開門", 1, 5),
+        ]);
+        let told: Vec<_> = groups
+            .iter()
+            .map(|group| {
+                let texts: Vec<&str> = group.texts.iter().map(|text| text.text.as_str()).collect();
+                (group.count, group.last.as_second(), texts)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (5, 30, vec!["几点开门", "幾點開門", "请问几点开门？"]),
+                (2, 10, vec!["怎么退款"]),
+            ]
+        );
+        assert_eq!(group_unanswered(Vec::new()), []);
+    }
+}

@@ -1,0 +1,301 @@
+//! How many messages there were in each hour, what became of them, and how long their pushes waited.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::index::{HOUR, live};
+use super::row::ceil_millis;
+use super::{Store, StoreError};
+use crate::latency::{Counts, RANGES, quantile};
+use crate::message::AppName;
+
+/// What came and went in one hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HourCounts {
+    /// When the hour began.
+    pub hour: Timestamp,
+    /// What customers sent.
+    pub messages: Taken,
+    /// What they did: entered, subscribed, tapped a menu.
+    pub events: Taken,
+    /// What went to them.
+    pub replies: Replies,
+}
+
+/// How messages were taken, as the log's `status` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// A rule decided.
+    pub matched: u64,
+    /// None did.
+    pub unmatched: u64,
+    /// A rule's cooldown kept it silent.
+    pub cooldown: u64,
+    /// The user was muted.
+    pub muted: u64,
+    /// Well signed, but no message.
+    pub malformed: u64,
+}
+
+/// Where replies stand now, as the log's `status` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replies {
+    /// WeChat took them.
+    pub sent: u64,
+    /// They wait.
+    pub queued: u64,
+    /// WeChat refused them, or could not be reached in time.
+    pub failed: u64,
+    /// They were given up without asking WeChat.
+    pub dropped: u64,
+    /// Nobody knows.
+    pub uncertain: u64,
+}
+
+impl Taken {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.matched + self.unmatched + self.cooldown + self.muted + self.malformed
+    }
+
+    fn count(&mut self, status: &str, number: u64) {
+        match status {
+            "matched" => self.matched += number,
+            "unmatched" => self.unmatched += number,
+            "cooldown" => self.cooldown += number,
+            "muted" => self.muted += number,
+            _ => self.malformed += number,
+        }
+    }
+}
+
+impl Replies {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.sent + self.queued + self.failed + self.dropped + self.uncertain
+    }
+}
+
+/// How long the pushes of one hour waited for their answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourLatency {
+    /// When the hour began.
+    pub hour: Timestamp,
+    /// How many there were.
+    pub count: u64,
+    /// Half of them waited no longer.
+    pub p50: Duration,
+    /// Nearly all of them waited no longer.
+    pub p99: Duration,
+}
+
+/// A failure to deliver, and how often it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryFailure {
+    /// `failed`, `dropped` or `uncertain`.
+    pub status: String,
+    /// WeChat's code, if it answered.
+    pub errcode: Option<i64>,
+    /// What happened, in the words of the last one.
+    pub error: Option<String>,
+    /// How often.
+    pub count: u64,
+    /// When a reply that met it was decided last.
+    pub last: Timestamp,
+}
+
+/// Kinds of failures that are told, the most frequent first.
+const FAILURES: i64 = 100;
+
+impl Store {
+    /// The counts of each hour from that of `since` to before `until`, the oldest first; hours without any are not there.
+    /// The hour that `since` lies in is counted whole.
+    ///
+    /// While the index is far behind (see [`Store::index_status`]), some hours are not complete yet.
+    pub async fn hours(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        app: Option<&AppName>,
+    ) -> Result<Vec<HourCounts>, StoreError> {
+        let (from, to) = (hour_of(since), hour_of_end(until));
+        let (mark, index) = self.indexed().await?;
+        let mut hours: BTreeMap<i64, HourCounts> = BTreeMap::new();
+        let mut totals: BTreeMap<i64, u64> = BTreeMap::new();
+        let mut add = |hour: i64, kind: &str, status: &str, number: u64| {
+            let counts = hours.entry(hour).or_default();
+            match kind {
+                "reply" => *totals.entry(hour).or_default() += number,
+                "event" => counts.events.count(status, number),
+                _ => counts.messages.count(status, number),
+            }
+        };
+        let mut others = true;
+        if let Some(mut index) = index {
+            let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(
+                "select hour, app, kind, status, count from hours where hour >= $1 and hour < $2",
+            )
+            .bind(from)
+            .bind(to)
+            .fetch_all(&mut *index)
+            .await?;
+            others = rows
+                .iter()
+                .any(|row| app.is_some_and(|app| *app.as_str() != row.1));
+            for (hour, of, kind, status, count) in rows {
+                if app.is_none_or(|app| *app.as_str() == of) {
+                    add(hour, &kind, &status, u64::try_from(count).unwrap_or_default());
+                }
+            }
+        }
+        let mut log = self.reader().await?;
+        let behind = self.index().tail(&mut log, mark).await?;
+        let tail = live::count(
+            &mut log,
+            behind,
+            from.saturating_mul(HOUR),
+            to.saturating_mul(HOUR),
+        )
+        .await?;
+        for ((hour, of, kind, status), count) in &tail.hours {
+            others |= app.is_some_and(|app| *app.as_str() != *of);
+            if app.is_none_or(|app| *app.as_str() == *of) {
+                add(*hour, kind, status, *count);
+            }
+        }
+        for (hour, total) in totals {
+            hours.entry(hour).or_default().replies.sent = total;
+        }
+        // Looking the app of each row up is what takes time: where there is but one, it can be left out.
+        let app = app.filter(|_| others);
+        for (hour, status, count) in not_sent(&mut log, from, to, app).await? {
+            let replies = &mut hours.entry(hour).or_default().replies;
+            let which = match status.as_str() {
+                "failed" => &mut replies.failed,
+                "dropped" => &mut replies.dropped,
+                "uncertain" => &mut replies.uncertain,
+                _ => &mut replies.queued,
+            };
+            *which += count;
+            replies.sent = replies.sent.saturating_sub(count);
+        }
+        Ok(hours
+            .into_iter()
+            .map(|(hour, counts)| HourCounts {
+                hour: begin(hour),
+                ..counts
+            })
+            .collect())
+    }
+
+    /// How long pushes waited in each hour from that of `since` to before `until`; hours without any are not there. It is
+    /// what the daemon itself observed: nothing before it had an index, nothing of pushes that were refused unread.
+    pub async fn latency(&self, since: Timestamp, until: Timestamp) -> Result<Vec<HourLatency>, StoreError> {
+        let (_, index) = self.indexed().await?;
+        let Some(mut index) = index else {
+            return Ok(Vec::new());
+        };
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("select hour, counts from latencies where hour >= $1 and hour < $2 order by hour")
+                .bind(hour_of(since))
+                .bind(hour_of_end(until))
+                .fetch_all(&mut *index)
+                .await?;
+        let read = |(hour, text): (i64, String)| {
+            let list: Vec<u64> = serde_json::from_str(&text).ok()?;
+            let counts: Counts = list.try_into().ok().filter(|counts| *counts != [0; RANGES])?;
+            Some(HourLatency {
+                hour: begin(hour),
+                count: counts.iter().sum(),
+                p50: quantile(&counts, 0.5)?,
+                p99: quantile(&counts, 0.99)?,
+            })
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
+    /// Why replies that were decided from `since` on did not reach their customers, the most frequent reason first; at most
+    /// 100 reasons. What carries WeChat's code is one reason whatever its words.
+    pub async fn delivery_failures(
+        &self,
+        since: Timestamp,
+        app: Option<&AppName>,
+    ) -> Result<Vec<DeliveryFailure>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "select m.status, m.errcode, m.error, count(*), max(m.time) from messages m \
+             where m.status in ('failed', 'dropped', 'uncertain') and m.time >= ",
+        );
+        query.push_bind(ceil_millis(since));
+        if let Some(app) = app {
+            query.push(" and m.app = ").push_bind(app.as_str());
+        }
+        query
+            .push(
+                " group by m.status, m.errcode, case when m.errcode is null then m.error end \
+                 order by count(*) desc, max(m.time) desc limit ",
+            )
+            .push_bind(FAILURES);
+        let rows: Vec<(String, Option<i64>, Option<String>, i64, i64)> = query
+            .build_query_as()
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        let read = |(status, errcode, error, count, last)| DeliveryFailure {
+            status,
+            errcode,
+            error,
+            count: u64::try_from(count).unwrap_or_default(),
+            last: Timestamp::from_millisecond(last).unwrap_or(Timestamp::MAX),
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+}
+
+/// Replies that were not sent (yet), by hour and status; few, so each has an index of its own.
+async fn not_sent(
+    log: &mut sqlx::SqliteConnection,
+    from: i64,
+    to: i64,
+    app: Option<&AppName>,
+) -> Result<Vec<(i64, String, u64)>, StoreError> {
+    let mut all = Vec::new();
+    for condition in [
+        "m.status in ('failed', 'dropped', 'uncertain')",
+        "m.status = 'queued'",
+    ] {
+        let mut query =
+            QueryBuilder::new("select m.time / 3600000, m.status, count(*) from messages m where ");
+        query
+            .push(condition)
+            .push(" and m.time >= ")
+            .push_bind(from.saturating_mul(HOUR))
+            .push(" and m.time < ")
+            .push_bind(to.saturating_mul(HOUR));
+        if let Some(app) = app {
+            query.push(" and m.app = ").push_bind(app.as_str());
+        }
+        query.push(" group by 1, 2");
+        let rows: Vec<(i64, String, i64)> = query.build_query_as().fetch_all(&mut *log).await?;
+        let count = |(hour, status, count)| (hour, status, u64::try_from(count).unwrap_or_default());
+        all.extend(rows.into_iter().map(count));
+    }
+    Ok(all)
+}
+
+/// The hour that a time lies in.
+pub(super) fn hour_of(time: Timestamp) -> i64 {
+    time.as_millisecond().div_euclid(HOUR)
+}
+
+/// The first hour that begins at a time or after it.
+pub(super) fn hour_of_end(time: Timestamp) -> i64 {
+    -(-ceil_millis(time)).div_euclid(HOUR)
+}
+
+fn begin(hour: i64) -> Timestamp {
+    Timestamp::from_millisecond(hour.saturating_mul(HOUR)).unwrap_or(Timestamp::MIN)
+}
