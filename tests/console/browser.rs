@@ -286,6 +286,14 @@ impl Browser {
         serde_json::from_value(alarms).expect("a list of texts")
     }
 
+    /// How long it took from the click to the first text or picture on the screen.
+    pub async fn first_paint(&self) -> Duration {
+        let entry = "performance.getEntriesByName('first-contentful-paint')[0]";
+        self.until("something is painted", entry).await;
+        let milliseconds = self.run(&format!("{entry}.startTime")).await;
+        Duration::from_secs_f64(milliseconds.as_f64().expect("a number") / 1e3)
+    }
+
     /// A picture of the whole page, as PNG.
     pub async fn picture(&self) -> Vec<u8> {
         let wanted = json!({ "format": "png", "captureBeyondViewport": true });

@@ -2,15 +2,24 @@
 //!
 //! What these tests need beyond Rust, `tools` installs where it is missing.
 
+mod api;
 mod browser;
 mod driver;
+mod history;
 mod people;
+mod pictures;
+mod routes;
+mod safety;
 mod shop;
 mod sign_in;
+mod speed;
 mod tools;
+mod tour;
+mod walk;
 #[path = "../it/world.rs"]
 #[allow(
     dead_code,
     reason = "tests/it needs more of it, and a helper has no crate of its own"
 )]
 mod world;
+mod xss;

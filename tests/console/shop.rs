@@ -8,8 +8,9 @@ use crate::world::{Plan, Process, World};
 
 /// A shop that is open.
 pub struct Shop {
-    pub world: World,
+    // Ended before its folder goes.
     process: Option<Process>,
+    pub world: World,
 }
 
 impl Shop {
@@ -24,13 +25,20 @@ impl Shop {
     }
 
     async fn build(plan: Plan) -> Self {
-        let world = plan.set("outbox", "gap = \"0s\"").build().await;
-        let mut shop = Self { world, process: None };
+        let mut shop = Self::closed(plan).await;
         shop.start().await;
         shop
     }
 
-    /// Starts the daemon, after [`Self::close`].
+    /// Everything but the daemon.
+    pub async fn closed(plan: Plan) -> Self {
+        Self {
+            process: None,
+            world: plan.set("outbox", "gap = \"0s\"").build().await,
+        }
+    }
+
+    /// Starts the daemon.
     pub async fn start(&mut self) {
         self.process = Some(self.world.process().await);
     }
