@@ -66,6 +66,11 @@ impl Judge {
         }
     }
 
+    /// Takes in how an app's messages fared before the first look; earlier times first.
+    pub fn recall(&mut self, app: &AppName, start: Timestamp, count: Count) {
+        self.shares.entry(app.clone()).or_default().recall(start, count);
+    }
+
     /// All that is wrong, the gravest first.
     pub fn look(&mut self, figures: &Figures) -> Vec<Alarm> {
         let now = figures.now;

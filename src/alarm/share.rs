@@ -96,6 +96,11 @@ impl Shares {
         self.unusual.then_some(Unusual { last_hour, before })
     }
 
+    /// Takes in what the log has of a time before the first look; earlier times first.
+    pub fn recall(&mut self, start: Timestamp, count: Count) {
+        self.buckets.push_back(Bucket { start, count });
+    }
+
     fn add(&mut self, new: Count, now: Timestamp) {
         match self.buckets.back_mut() {
             Some(last) if is_within(last.start, BUCKET, now) => {
@@ -144,6 +149,17 @@ mod tests {
             let now = Timestamp::from_second(minute * 60).expect("a time");
             self.shares.look(self.counted, now)
         }
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing_that_the_log_has() {
+        let mut shop = Shop::default();
+        let hour = |n: i64| Timestamp::from_second(n * 3600).expect("a time");
+        shop.shares.recall(hour(1), count(90, 10));
+        shop.shares.recall(hour(2), count(50, 5));
+        assert_eq!(shop.at(4 * 60, 0, 0), None);
+        let unusual = shop.at(4 * 60 + 5, 20, 20).expect("half instead of a tenth");
+        assert_eq!(unusual.before, count(140, 15));
     }
 
     fn count(matched: u64, unmatched: u64) -> Count {

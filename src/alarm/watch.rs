@@ -21,6 +21,9 @@ use crate::token::TokenKeeper;
 /// How often it looks. With one message a look, a robot's 20 a minute are never used up.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// What is usual is taken from so much of the log.
+const PAST: Duration = Duration::from_hours(7 * 24 + 1);
+
 /// How long the database may take before we call it out of reach.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -60,6 +63,7 @@ impl Watch {
         let mut judge = Judge::new(self.cooldown);
         let mut book = Book::new(self.cooldown);
         let looks = async {
+            self.recall(&mut judge).await;
             loop {
                 let figures = self.figures().await;
                 let alarms = judge.look(&figures);
@@ -73,6 +77,32 @@ impl Watch {
             }
         };
         stop.run_until_cancelled(looks).await;
+    }
+
+    /// What is usual is known from the log; the counters begin at nothing with every start.
+    async fn recall(&self, judge: &mut Judge) {
+        let now = self.clock.now();
+        let since = now.saturating_sub(PAST).unwrap_or(now);
+        for app in &self.apps {
+            match timeout(PATIENCE, self.store.hours(since, now, Some(&app.name))).await {
+                Ok(Ok(hours)) => {
+                    for hour in hours {
+                        let (messages, events) = (hour.messages, hour.events);
+                        let count = Count {
+                            matched: messages.matched + events.matched,
+                            unmatched: messages.unmatched + events.unmatched,
+                        };
+                        judge.recall(&app.name, hour.hour, count);
+                    }
+                }
+                Ok(Err(error)) => {
+                    warn!(%error, "what share of messages finds no rule is not known from the log")
+                }
+                Err(_) => {
+                    warn!("what share of messages finds no rule could not be read from the log in time")
+                }
+            }
+        }
     }
 
     async fn figures(&self) -> Figures {

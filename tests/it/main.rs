@@ -3,6 +3,7 @@
 mod alarm;
 mod by_hand;
 mod cli;
+mod console_conversations;
 mod crash;
 mod delivery;
 mod demo;
