@@ -195,6 +195,11 @@ impl Browser {
         self.keys(&keys).await;
     }
 
+    /// Presses a letter while Ctrl is held.
+    pub async fn ctrl_letter(&self, letter: char) {
+        self.keys(&format!("{}{letter}{}", char::from(Key::Control), char::from(Key::Null))).await;
+    }
+
     /// Waits until the page shows a text.
     pub async fn sees(&self, text: &str) {
         let script = "document.body && document.body.innerText.includes(arguments[0])";
@@ -207,10 +212,6 @@ impl Browser {
         self.until_with(&format!("“{text}” is gone"), script, vec![json!(text)]).await;
     }
 
-    /// Whether the page shows a text now.
-    pub async fn shows(&self, text: &str) -> bool {
-        self.text().await.contains(text)
-    }
 
     /// What can be read on the page.
     pub async fn text(&self) -> String {

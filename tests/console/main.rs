@@ -4,15 +4,20 @@
 
 mod api;
 mod browser;
+mod conversations;
 mod driver;
+mod export;
 mod history;
+mod outbox;
 mod people;
 mod pictures;
 mod routes;
+mod rules;
 mod safety;
 mod shop;
 mod sign_in;
 mod speed;
+mod story;
 mod tools;
 mod tour;
 mod walk;

@@ -59,11 +59,14 @@ impl Sights {
                 path => path.trim_matches('/').replace(['/', '{', '}'], "-").replace("--", "-"),
             };
             let path = route.filled(|parameter| self.sample(route.path, parameter));
+            let query = QUERIES.iter().find(|(page, _)| *page == route.path);
+            let query = query.map_or_else(String::new, |(_, query)| format!("?{}", self.told(query)));
+            let path = path + &query;
             stops.push(Stop { name, path });
         }
         for (name, page, path) in FACES {
             assert!(routes::all().iter().any(|route| route.path == *page), "there is no page {page} any more");
-            let path = path.replace("{unanswered}", &self.unanswered());
+            let path = self.told(path);
             stops.push(Stop { name: (*name).to_owned(), path });
         }
         let names: BTreeSet<_> = stops.iter().map(|stop| &stop.name).collect();
@@ -83,8 +86,15 @@ impl Sights {
         busiest.expect("a message").openid.clone().into()
     }
 
+    /// A path or query with what there is in the places of `{…}`.
+    fn told(&self, text: &str) -> String {
+        let app = self.log[0].app.as_str();
+        let places = [("{unanswered}", self.unanswered()), ("{rule}", encoded(&self.rule)), ("{app}", encoded(app)), ("{version}", self.version.clone())];
+        places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+    }
+
     fn unanswered(&self) -> String {
-        let text = self.log.iter().find(|entry| entry.status == "unmatched");
+        let text = self.log.iter().find(|entry| entry.status == "unmatched" && entry.content.as_ref().is_some_and(|text| text.chars().count() > 3));
         let text = text.and_then(|entry| entry.content.clone()).unwrap_or_else(|| "在吗".to_owned());
         encoded(&text)
     }
@@ -105,8 +115,24 @@ impl Sights {
     }
 }
 
+/// What a page must be asked for, so that it has something to show.
+const QUERIES: &[(&str, &str)] = &[
+    ("/rules/edit", "file=rules.toml&line=7"),
+    ("/rules/form", "rule={rule}"),
+    ("/rules/draft", "app={app}&text={unanswered}"),
+];
+
 /// More faces of a page: a name, the page, and what to ask it for.
-const FACES: &[(&str, &str, &str)] = &[];
+const FACES: &[(&str, &str, &str)] = &[
+    ("overview-30d", "/", "/?window=30d"),
+    ("search", "/conversations", "/conversations?q=%E5%8F%91%E7%A5%A8"),
+    ("unanswered-chats", "/conversations", "/conversations?show=unanswered"),
+    ("log-search", "/messages", "/messages?search=%E5%BF%AB%E9%80%92&direction=in"),
+    ("outbox-failed", "/outbox", "/outbox?status=failed"),
+    ("outbox-uncertain", "/outbox", "/outbox?status=uncertain"),
+    ("rules-filtered", "/rules", "/rules?q=%E8%8C%B6"),
+    ("version-disk", "/versions/{version}", "/versions/{version}?with=disk"),
+];
 
 /// As a segment of a path, or a value of a query.
 pub fn encoded(text: &str) -> String {

@@ -115,6 +115,12 @@ async fn attacks_can_be_read_as_they_were_written() {
     let browser = shop.browser_of(&OPS).await;
     browser.goto("/conversations/shop/oAttacker").await;
     browser.sees("cmd").await;
+    while browser.offers("Earlier messages").await {
+        let rows = browser.run("document.querySelectorAll('#messages > li').length").await;
+        browser.css("a[data-older]").await.send_keys("\n").await.expect("a link");
+        let more = format!("document.querySelectorAll('#messages > li').length > {rows}");
+        browser.until("there are more", &more).await;
+    }
     let squeeze = |text: &str| text.split_whitespace().collect::<String>();
     let shown = squeeze(&browser.text().await);
     for attack in ATTACKS {

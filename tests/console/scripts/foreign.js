@@ -3,7 +3,8 @@ const ours = (address) => new URL(address, location.href).origin === location.or
 const asset = (address) => ours(address) && new URL(address, location.href).pathname.startsWith("/assets/");
 
 function isForeign(element) {
-  if ([...element.attributes].some(({ name }) => name.startsWith("on") || name === "srcdoc" || name === "formaction" || name === "style")) return true;
+  if ([...element.attributes].some(({ name }) => name.startsWith("on") || name === "srcdoc" || name === "style")) return true;
+  if (!ours(element.getAttribute("formaction") || "/")) return true;
   switch (element.localName) {
     case "script":
       return !asset(element.getAttribute("src") || "") || element.textContent.trim() !== "";
