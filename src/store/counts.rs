@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::index::{HOUR, live};
-use super::row::ceil_millis;
+use super::row::{Cells, ceil_millis};
 use super::{Store, StoreError};
 use crate::latency::{Counts, RANGES, quantile};
 use crate::message::AppName;
@@ -263,18 +263,19 @@ impl Store {
                  order by count(*) desc, max(m.time) desc limit ",
             )
             .push_bind(FAILURES);
-        let rows: Vec<(String, Option<i64>, Option<String>, i64, i64)> = query
-            .build_query_as()
-            .fetch_all(&mut *self.reader().await?)
-            .await?;
-        let read = |(status, errcode, error, count, last)| DeliveryFailure {
-            status,
-            errcode,
-            error,
-            count: u64::try_from(count).unwrap_or_default(),
-            last: Timestamp::from_millisecond(last).unwrap_or(Timestamp::MAX),
-        };
-        Ok(rows.into_iter().map(read).collect())
+        let rows = query.build().fetch_all(&mut *self.reader().await?).await?;
+        rows.iter()
+            .map(|row| {
+                let mut cells = Cells::of(row);
+                Ok(DeliveryFailure {
+                    status: cells.next()?,
+                    errcode: cells.next()?,
+                    error: cells.next()?,
+                    count: u64::try_from(cells.next::<i64>()?).unwrap_or_default(),
+                    last: Timestamp::from_millisecond(cells.next()?).unwrap_or(Timestamp::MAX),
+                })
+            })
+            .collect()
     }
 }
 
