@@ -3,6 +3,7 @@
 mod alarm;
 mod by_hand;
 mod cli;
+mod console_overview;
 mod crash;
 mod delivery;
 mod demo;
