@@ -5,6 +5,7 @@ mod by_hand;
 mod cli;
 mod console_conversations;
 mod console_rules;
+mod console_overview;
 mod crash;
 mod delivery;
 mod demo;
