@@ -83,8 +83,14 @@ mod tests {
         let store = &bench.store;
         store.note_pictures(at(0)).await.expect("noted");
         let png = Bytes::from_static(b"\x89PNG");
-        store.keep_picture(ids[0], "image/png", png.clone()).await.expect("kept");
-        store.keep_picture(ids[1], "application/octet-stream", png).await.expect("kept");
+        store
+            .keep_picture(ids[0], "image/png", png.clone())
+            .await
+            .expect("kept");
+        store
+            .keep_picture(ids[1], "application/octet-stream", png)
+            .await
+            .expect("kept");
         store.miss_picture(ids[2], None, "gone").await.expect("lost");
         let states = store.picture_states(&ids).await.expect("read");
         let states: Vec<_> = ids.iter().map(|id| states.get(id).copied()).collect();

@@ -9,7 +9,8 @@ use wxreply::password;
 
 use crate::world::{Plan, World, http, until};
 
-const RULES: &str = "[[rule]]\nname = \"价格/一\"\nwhen.keywords = [\"多少钱\"]\nreply = \"价目表在这里。\"\n";
+const RULES: &str =
+    "[[rule]]\nname = \"价格/一\"\nwhen.keywords = [\"多少钱\"]\nreply = \"价目表在这里。\"\n";
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nand what is left of a picture";
 
@@ -84,7 +85,10 @@ impl<'a> Asker<'a> {
 
 fn received(world: &World, openid: &str) -> Vec<String> {
     let received = world.wechat.received(openid);
-    received.iter().filter_map(|reply| reply.text().map(str::to_owned)).collect()
+    received
+        .iter()
+        .filter_map(|reply| reply.text().map(str::to_owned))
+        .collect()
 }
 
 #[tokio::test]
@@ -99,7 +103,10 @@ async fn a_conversation_is_found_and_shown_and_nothing_of_it_is_markup() {
     let all = viewer.json("/api/conversations").await;
     assert_eq!(all["items"][0]["openid"], "oBob");
     assert_eq!(all["items"][0]["unanswered"], true);
-    assert_eq!((&all["items"][1]["openid"], &all["items"][1]["unanswered"]), (&json!("oAnn"), &json!(false)));
+    assert_eq!(
+        (&all["items"][1]["openid"], &all["items"][1]["unanswered"]),
+        (&json!("oAnn"), &json!(false))
+    );
     let unanswered = viewer.json("/api/conversations?show=unanswered").await;
     assert_eq!(unanswered["items"].as_array().map(Vec::len), Some(1));
 
@@ -113,15 +120,30 @@ async fn a_conversation_is_found_and_shown_and_nothing_of_it_is_markup() {
     assert_eq!(by_name["items"][0]["openid"], "oAnn", "{by_name}");
 
     let thread = viewer.page("/conversations/shop/oAnn").await;
-    assert!(thread.contains("這個多少錢？") && thread.contains("价目表在这里。"), "{thread}");
-    assert!(thread.contains("/rules/shop/%E4%BB%B7%E6%A0%BC%2F%E4%B8%80"), "{thread}");
+    assert!(
+        thread.contains("這個多少錢？") && thread.contains("价目表在这里。"),
+        "{thread}"
+    );
+    assert!(
+        thread.contains("/rules/shop/%E4%BB%B7%E6%A0%BC%2F%E4%B8%80"),
+        "{thread}"
+    );
     assert!(!thread.contains("<textarea"), "a viewer does not write");
-    for path in ["/conversations/shop/oBob", "/conversations", "/messages", "/conversations?q=alert"] {
+    for path in [
+        "/conversations/shop/oBob",
+        "/conversations",
+        "/messages",
+        "/conversations?q=alert",
+    ] {
         let page = viewer.page(path).await;
         assert!(!page.contains("<script>alert"), "{path}");
         assert!(page.contains("alert"), "{path}");
     }
-    for path in ["/conversations/shop/oNobody", "/api/conversations/shop/oNobody", "/api/messages/0000000000000"] {
+    for path in [
+        "/conversations/shop/oNobody",
+        "/api/conversations/shop/oNobody",
+        "/api/messages/0000000000000",
+    ] {
         assert_eq!(viewer.get(path).await.status(), 404, "{path}");
     }
     assert_eq!(viewer.get("/api/conversations?shou=all").await.status(), 400);
@@ -137,18 +159,30 @@ async fn why_is_told_by_the_rules_of_then_and_by_those_of_now() {
     let log = viewer.json("/api/messages?unmatched=true").await;
     let id = log["items"][0]["id"].as_str().expect("an id").to_owned();
     let page = viewer.page(&format!("/messages/{id}")).await;
-    assert!(page.contains("没有出现") && page.contains("/rules/draft?text="), "{page}");
+    assert!(
+        page.contains("没有出现") && page.contains("/rules/draft?text="),
+        "{page}"
+    );
 
-    world.write_rules(&format!("{RULES}[[rule]]\nname = \"发票\"\nwhen.keywords = [\"发票\"]\nreply = \"能开\"\n"));
+    world.write_rules(&format!(
+        "{RULES}[[rule]]\nname = \"发票\"\nwhen.keywords = [\"发票\"]\nreply = \"能开\"\n"
+    ));
     until("the rules are live", || async {
-        let now = viewer.json(&format!("/api/messages/{id}/explain?as_logged=false")).await;
+        let now = viewer
+            .json(&format!("/api/messages/{id}/explain?as_logged=false"))
+            .await;
         now["rule"] == "发票"
     })
     .await;
     let then = viewer.json(&format!("/api/messages/{id}/explain")).await;
-    assert_eq!((&then["rules_of"], &then["status"]), (&json!("then"), &json!("unmatched")));
+    assert_eq!(
+        (&then["rules_of"], &then["status"]),
+        (&json!("then"), &json!("unmatched"))
+    );
     assert_eq!(then["rules"].as_array().map(Vec::len), Some(1));
-    let now = viewer.json(&format!("/api/messages/{id}/explain?as_logged=false")).await;
+    let now = viewer
+        .json(&format!("/api/messages/{id}/explain?as_logged=false"))
+        .await;
     assert_eq!((&now["rules_of"], &now["same"]), (&json!("now"), &json!(false)));
     assert_eq!(now["replies"][0]["content"], "能开");
     daemon.stop().await;
@@ -166,7 +200,9 @@ async fn an_agent_answers_and_pauses_the_bot_and_a_viewer_does_not() {
 
     let (status, problem) = viewer.post(&replies, json!({ "text": "x" })).await;
     assert_eq!(status, 403, "{problem}");
-    let (status, queued) = agent.post(&replies, json!({ "text": "您好，我是小王", "mute": "30m" })).await;
+    let (status, queued) = agent
+        .post(&replies, json!({ "text": "您好，我是小王", "mute": "30m" }))
+        .await;
     assert_eq!(status, 201, "{queued}");
     until("it reaches the customer", || async {
         received(&world, "oAnn") == ["价目表在这里。", "您好，我是小王"]
@@ -182,15 +218,26 @@ async fn an_agent_answers_and_pauses_the_bot_and_a_viewer_does_not() {
     assert!(user["muted_until"].is_string(), "{user}");
     assert_eq!(user["quota"]["of"], 5, "{user}");
     let muted = viewer.json("/api/conversations?show=muted").await;
-    assert_eq!((&muted["items"][0]["last"]["status"], &muted["items"][0]["unanswered"]), (&json!("muted"), &json!(true)));
+    assert_eq!(
+        (
+            &muted["items"][0]["last"]["status"],
+            &muted["items"][0]["unanswered"]
+        ),
+        (&json!("muted"), &json!(true))
+    );
     let (status, user) = agent.post(&format!("{path}/unmute"), Value::Null).await;
     assert_eq!((status.as_u16(), &user["muted_until"]), (200, &Value::Null));
     world.say("oAnn", "多少钱").await;
-    until("the bot answers again", || async { received(&world, "oAnn").len() == 3 }).await;
+    until("the bot answers again", || async {
+        received(&world, "oAnn").len() == 3
+    })
+    .await;
 
     // What can't be sent stays where it was typed, with what is wrong.
     let long = "长".repeat(700);
-    let answer = agent.submit("/conversations/shop/oAnn/reply", &format!("text={long}")).await;
+    let answer = agent
+        .submit("/conversations/shop/oAnn/reply", &format!("text={long}"))
+        .await;
     assert_eq!(answer.status(), 422);
     let page = answer.text().await.expect("a page");
     assert!(page.contains(&long) && page.contains("2048"), "{page}");
@@ -203,7 +250,13 @@ async fn an_agent_answers_and_pauses_the_bot_and_a_viewer_does_not() {
     }
     let (status, problem) = agent.post(&replies, json!({ "text": "一条太多" })).await;
     assert_eq!(status, 409, "{problem}");
-    assert_eq!(agent.post("/api/conversations/shop/oNobody/replies", json!({ "text": "x" })).await.0, 404);
+    assert_eq!(
+        agent
+            .post("/api/conversations/shop/oNobody/replies", json!({ "text": "x" }))
+            .await
+            .0,
+        404
+    );
     daemon.stop().await;
 }
 
@@ -212,10 +265,16 @@ async fn pictures_are_shown_and_do_nothing_else() {
     let world = world().await;
     let daemon = world.daemon().await;
     let picture = PNG.to_vec();
-    world.wechat.customer_sends_image("oAnn", picture.into()).expect("a picture");
+    world
+        .wechat
+        .customer_sends_image("oAnn", picture.into())
+        .expect("a picture");
     let viewer = Asker::new(&world, "viewer");
     let mut id = String::new();
-    until("the picture came", || async { viewer.json("/api/messages").await["items"][0].is_object() }).await;
+    until("the picture came", || async {
+        viewer.json("/api/messages").await["items"][0].is_object()
+    })
+    .await;
     let log = viewer.json("/api/messages").await;
     id.push_str(log["items"][0]["id"].as_str().expect("an id"));
     until("the picture is fetched", || async {
@@ -249,12 +308,20 @@ async fn the_log_leaves_as_a_file_that_spreadsheets_take_for_text() {
     assert!(file.starts_with("\u{feff}id,time,app,"), "{file}");
     assert_eq!(file.lines().count(), 31);
     assert_eq!(file.matches(",'=HYPERLINK(").count(), 30);
-    let lines = viewer.get("/api/messages/export?format=jsonl&rule=%E4%BB%B7%E6%A0%BC%2F%E4%B8%80").await;
+    let lines = viewer
+        .get("/api/messages/export?format=jsonl&rule=%E4%BB%B7%E6%A0%BC%2F%E4%B8%80")
+        .await;
     let lines = lines.text_bytes().await;
-    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let rows: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
     assert_eq!(rows.len(), 2, "the question and its answer");
     assert_eq!(viewer.get("/api/messages/export?format=xls").await.status(), 400);
-    assert_eq!(viewer.get("/api/messages/export?format=csv&x=1").await.status(), 400);
+    assert_eq!(
+        viewer.get("/api/messages/export?format=csv&x=1").await.status(),
+        400
+    );
     daemon.stop().await;
 }
 
@@ -279,15 +346,31 @@ async fn only_an_editor_forgets_and_only_who_was_named() {
     let [agent, editor] = ["agent", "editor"].map(|role| Asker::new(&world, role));
     let page = "/conversations/shop/oAnn/forget";
     assert_eq!(agent.get(page).await.status(), 403);
-    assert_eq!(agent.post("/api/conversations/shop/oAnn/forget", Value::Null).await.0, 403);
+    assert_eq!(
+        agent
+            .post("/api/conversations/shop/oAnn/forget", Value::Null)
+            .await
+            .0,
+        403
+    );
     assert!(editor.page(page).await.contains("oAnn"));
     assert_eq!(editor.submit(page, "openid=oBob").await.status(), 422);
-    assert_eq!(editor.json("/api/conversations").await["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        editor.json("/api/conversations").await["items"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
     // The form leads to the list.
     let after = editor.submit(page, "openid=oAnn").await;
     assert!(after.url().path() == "/conversations" && after.status() == 200);
-    let (status, erased) = editor.post("/api/conversations/shop/oBob/forget", Value::Null).await;
-    assert_eq!((status.as_u16(), &erased["messages"], &erased["replies"]), (200, &json!(1), &json!(1)));
+    let (status, erased) = editor
+        .post("/api/conversations/shop/oBob/forget", Value::Null)
+        .await;
+    assert_eq!(
+        (status.as_u16(), &erased["messages"], &erased["replies"]),
+        (200, &json!(1), &json!(1))
+    );
     assert_eq!(editor.json("/api/conversations").await["items"], json!([]));
     assert_eq!(editor.get("/conversations/shop/oAnn").await.status(), 404);
     daemon.stop().await;
@@ -303,21 +386,34 @@ async fn snippets_are_kept_renamed_and_deleted() {
     let url = format!("{}/api/snippets/%E9%97%AE%E5%80%99", world.admin);
     let put = |asker: &'static str, text: &str| {
         let body = json!({ "text": text }).to_string();
-        let request = client.put(&url).header("content-type", "application/json").body(body);
+        let request = client
+            .put(&url)
+            .header("content-type", "application/json")
+            .body(body);
         request.basic_auth(asker, Some(asker)).send()
     };
     assert_eq!(put("viewer", "您好").await.expect("answered").status(), 403);
     assert_eq!(put("agent", "").await.expect("answered").status(), 422);
     assert_eq!(put("agent", "您好<b>").await.expect("answered").status(), 200);
-    assert_eq!(viewer.json("/api/snippets").await, json!({ "items": [{ "name": "问候", "text": "您好<b>" }] }));
+    assert_eq!(
+        viewer.json("/api/snippets").await,
+        json!({ "items": [{ "name": "问候", "text": "您好<b>" }] })
+    );
     let thread = agent.page("/conversations/shop/oAnn").await;
     assert!(thread.contains("您好") && !thread.contains("您好<b>"), "{thread}");
-    let saved = agent.submit("/snippets", "was=%E9%97%AE%E5%80%99&name=hello&text=hi").await;
+    let saved = agent
+        .submit("/snippets", "was=%E9%97%AE%E5%80%99&name=hello&text=hi")
+        .await;
     assert_eq!(saved.status(), 200);
-    assert_eq!(viewer.json("/api/snippets").await, json!({ "items": [{ "name": "hello", "text": "hi" }] }));
+    assert_eq!(
+        viewer.json("/api/snippets").await,
+        json!({ "items": [{ "name": "hello", "text": "hi" }] })
+    );
     let url = format!("{}/api/snippets/hello", world.admin);
     let delete = async || agent.send(client.delete(&url)).await.status();
     assert_eq!(delete().await, 204);
     assert_eq!(delete().await, 404);
-    tokio::time::timeout(Duration::from_secs(10), daemon.stop()).await.expect("it stops");
+    tokio::time::timeout(Duration::from_secs(10), daemon.stop())
+        .await
+        .expect("it stops");
 }

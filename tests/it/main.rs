@@ -2,8 +2,8 @@
 
 mod alarm;
 mod by_hand;
-mod console_conversations;
 mod cli;
+mod console_conversations;
 mod crash;
 mod delivery;
 mod demo;

@@ -51,7 +51,12 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
 )]
 pub(in crate::console) async fn user(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let (app, openid) = names(&request)?;
-    json(&console.user(&app, &openid).await?.ok_or_else(Problem::not_found)?)
+    json(
+        &console
+            .user(&app, &openid)
+            .await?
+            .ok_or_else(Problem::not_found)?,
+    )
 }
 
 /// Which part of a thread.
@@ -80,11 +85,17 @@ pub(in crate::console) struct ThreadQuery {
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(in crate::console) async fn messages(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+pub(in crate::console) async fn messages(
+    console: Arc<Console>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (app, openid) = names(&request)?;
     let query: ThreadQuery = request.query()?;
     let cursor = cursor(query.cursor.as_deref())?;
-    let found = console.store.thread(&app, &openid, cursor.as_ref(), rows(query.limit)?).await?;
+    let found = console
+        .store
+        .thread(&app, &openid, cursor.as_ref(), rows(query.limit)?)
+        .await?;
     if found.entries.is_empty() && console.user(&app, &openid).await?.is_none() {
         return Err(Problem::not_found());
     }
@@ -135,7 +146,10 @@ pub(in crate::console) async fn reply(console: Arc<Console>, request: Request) -
     let new: NewReply = request.json()?;
     let mute = new.mute.as_deref().map(|mute| length("mute", mute)).transpose()?;
     let reply = vec![Reply::Text(new.text)];
-    let ids = console.intake.write(&app, &openid, reply, &request.who.name, mute).await;
+    let ids = console
+        .intake
+        .write(&app, &openid, reply, &request.who.name, mute)
+        .await;
     let ids = ids.map_err(refused)?;
     let ids = ids.iter().map(MessageId::to_string).collect();
     json_with(StatusCode::CREATED, &Queued { ids })
@@ -187,10 +201,19 @@ pub(in crate::console) async fn mute(console: Arc<Console>, request: Request) ->
     let (app, openid) = names(&request)?;
     let mute: Mute = request.json()?;
     let until = after(console.clock.now(), length("for", &mute.time)?);
-    if !console.store.mute(&app, &openid, until, &request.who.name).await? {
+    if !console
+        .store
+        .mute(&app, &openid, until, &request.who.name)
+        .await?
+    {
         return Err(Problem::not_found());
     }
-    json(&console.user(&app, &openid).await?.ok_or_else(Problem::not_found)?)
+    json(
+        &console
+            .user(&app, &openid)
+            .await?
+            .ok_or_else(Problem::not_found)?,
+    )
 }
 
 /// Lets rules answer a user again.
@@ -212,7 +235,12 @@ pub(in crate::console) async fn unmute(console: Arc<Console>, request: Request) 
     if !console.store.unmute(&app, &openid, &request.who.name).await? {
         return Err(Problem::not_found());
     }
-    json(&console.user(&app, &openid).await?.ok_or_else(Problem::not_found)?)
+    json(
+        &console
+            .user(&app, &openid)
+            .await?
+            .ok_or_else(Problem::not_found)?,
+    )
 }
 
 /// What was erased.
@@ -242,7 +270,10 @@ pub(in crate::console) struct Forgotten {
 )]
 pub(in crate::console) async fn forget(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let (app, openid) = names(&request)?;
-    let forgotten = console.store.forget(Some(&app), &openid, &request.who.name).await?;
+    let forgotten = console
+        .store
+        .forget(Some(&app), &openid, &request.who.name)
+        .await?;
     if forgotten.contacts == 0 {
         return Err(Problem::not_found());
     }

@@ -81,7 +81,10 @@ pub(in crate::console) struct ExplainQuery {
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(in crate::console) async fn explain(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+pub(in crate::console) async fn explain(
+    console: Arc<Console>,
+    request: Request,
+) -> Result<Response, Problem> {
     let id: MessageId = request.param(0)?;
     let query: ExplainQuery = request.query()?;
     let rules = match query.as_logged {
@@ -120,7 +123,10 @@ pub(in crate::console) async fn export(console: Arc<Console>, request: Request) 
         Format::Jsonl => ("application/x-ndjson", "jsonl"),
     };
     let date = console.clock.now().to_zoned(console.timezone.clone());
-    let name = format!("attachment; filename=\"wxreply-{}.{name}\"", date.strftime("%Y%m%d-%H%M%S"));
+    let name = format!(
+        "attachment; filename=\"wxreply-{}.{name}\"",
+        date.strftime("%Y%m%d-%H%M%S")
+    );
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Ok(name) = HeaderValue::from_str(&name) {
@@ -132,7 +138,9 @@ pub(in crate::console) async fn export(console: Arc<Console>, request: Request) 
 /// The filter, which knows no `format`.
 fn without_format(query: &str) -> Result<LogQuery, Problem> {
     let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "format");
-    let rest = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let rest = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
     serde_urlencoded::from_str(&rest)
         .map_err(|error| Problem::bad_request(format!("the query can't be read: {error}")))
 }

@@ -54,7 +54,10 @@ pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> 
     let content_type = drawn.unwrap_or("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, max-age=300"),
+    );
     if drawn.is_none() {
         let name = HeaderValue::from_static("attachment; filename=\"picture.bin\"");
         headers.insert(header::CONTENT_DISPOSITION, name);

@@ -67,7 +67,11 @@ pub(in crate::console) struct Quota {
 
 impl Console {
     /// What is known of a user; `None` when nobody of that name ever came.
-    pub(in crate::console) async fn user(&self, app: &AppName, openid: &OpenId) -> Result<Option<User>, Problem> {
+    pub(in crate::console) async fn user(
+        &self,
+        app: &AppName,
+        openid: &OpenId,
+    ) -> Result<Option<User>, Problem> {
         let contact = async { Ok::<_, StoreError>(self.store.contact(app, openid).await?.0) };
         let (contact, thread) = tokio::try_join!(contact, self.store.thread(app, openid, None, 1))?;
         if thread.entries.is_empty() && contact == Contact::default() {
@@ -89,10 +93,13 @@ impl Console {
             first_message: contact.first_message,
             last_message: contact.last_message,
             misses: contact.misses,
-            state: contact.state.filter(|state| runs(&state.until)).map(|state| State {
-                name: state.name,
-                until: state.until,
-            }),
+            state: contact
+                .state
+                .filter(|state| runs(&state.until))
+                .map(|state| State {
+                    name: state.name,
+                    until: state.until,
+                }),
             muted_until: contact.muted_until.filter(runs),
             cooldowns: contact
                 .cooldowns
@@ -118,7 +125,9 @@ fn quota(contact: &Contact, message: Option<wechat::Grant>, now: Timestamp) -> Q
         };
     };
     let wrote = message.filter(|grant| {
-        let closes = contact.last_message.map(|last| crate::clock::after(last, grant.window));
+        let closes = contact
+            .last_message
+            .map(|last| crate::clock::after(last, grant.window));
         closes.is_some_and(|closes| closes > now)
     });
     Quota {
@@ -156,7 +165,10 @@ mod tests {
             ..Contact::default()
         };
         let open = quota(&contact, message, at(1050));
-        assert_eq!((open.left, open.waiting, open.of, open.until), (2, 1, Some(5), Some(at(1100))));
+        assert_eq!(
+            (open.left, open.waiting, open.of, open.until),
+            (2, 1, Some(5), Some(at(1100)))
+        );
         let over = quota(&contact, message, at(1100));
         assert_eq!((over.left, over.waiting, over.of, over.until), (0, 1, None, None));
         // The user only opened the conversation: what that bought is not five.

@@ -125,7 +125,11 @@ impl Console {
             let page = self.store.conversations(&filter, cursor.as_ref(), limit).await?;
             let now = self.clock.now();
             return Ok(ConversationPage {
-                items: page.conversations.into_iter().map(|found| conversation(found, now)).collect(),
+                items: page
+                    .conversations
+                    .into_iter()
+                    .map(|found| conversation(found, now))
+                    .collect(),
                 back_to: page.next.as_ref().map(|_| page.back_to),
                 next: page.next.map(|cursor| cursor.to_string()),
             });
@@ -177,8 +181,13 @@ impl Console {
         });
         let contacts = try_join_all(contacts).await?;
         let now = self.clock.now();
-        let rows = hits.into_iter().zip(contacts).map(|(entry, contact)| hit(entry, &contact, now));
-        let items = rows.filter(|row| show != Show::Muted || row.muted_until.is_some()).collect();
+        let rows = hits
+            .into_iter()
+            .zip(contacts)
+            .map(|(entry, contact)| hit(entry, &contact, now));
+        let items = rows
+            .filter(|row| show != Show::Muted || row.muted_until.is_some())
+            .collect();
         Ok(ConversationPage {
             items,
             back_to: found.next.as_ref().map(|_| found.back_to),
@@ -193,7 +202,10 @@ fn key(conversation: &Conversation) -> (String, String) {
 
 /// Whether a text may be the beginning of an openid, which are made of letters, digits, `-` and `_`.
 fn may_be_openid(text: &str) -> bool {
-    text.len() >= 2 && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+    text.len() >= 2
+        && text
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
 }
 
 fn conversation(found: store::Conversation, now: Timestamp) -> Conversation {

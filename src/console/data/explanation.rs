@@ -196,13 +196,21 @@ pub(in crate::console) struct Cost {
 
 impl Console {
     /// Explains a message of the log, or the message that a reply of the log answers.
-    pub(in crate::console) async fn explain(&self, id: MessageId, wanted: Rules) -> Result<Explanation, Problem> {
+    pub(in crate::console) async fn explain(
+        &self,
+        id: MessageId,
+        wanted: Rules,
+    ) -> Result<Explanation, Problem> {
         let logged = Logged::read(&self.store, id).await.map_err(|error| match error {
             ReadLoggedError::None(_) => Problem::not_found(),
             ReadLoggedError::Gone(..) => Problem::new(http::StatusCode::NOT_FOUND, error.to_string()),
             ReadLoggedError::Store(error) => error.into(),
         })?;
-        let message = self.store.entry(id.message()).await?.ok_or_else(Problem::not_found)?;
+        let message = self
+            .store
+            .entry(id.message())
+            .await?
+            .ok_or_else(Problem::not_found)?;
         let live = std::sync::Arc::clone(&self.rules.live().borrow());
         let same = logged.rule_set.as_ref() == Some(live.version());
         let then = match &logged.rule_set {
@@ -216,7 +224,10 @@ impl Console {
         let then_missing = wanted != rules_of;
         let rules = then.unwrap_or(live);
         let mut case = logged.case(rules.version(), None);
-        let known = self.store.contact(&case.inbound.app, &case.inbound.openid).await?;
+        let known = self
+            .store
+            .contact(&case.inbound.app, &case.inbound.openid)
+            .await?;
         (case.contact, case.app_cooldowns) = known;
         let policies = self.intake.policies();
         let explained = spawn_blocking(move || {
@@ -233,7 +244,10 @@ impl Console {
     }
 
     /// The rules of a version, if the archive has them and this program can use them.
-    async fn rules_of_then(&self, version: &RuleSetVersion) -> Result<Option<std::sync::Arc<RuleSet>>, StoreError> {
+    async fn rules_of_then(
+        &self,
+        version: &RuleSetVersion,
+    ) -> Result<Option<std::sync::Arc<RuleSet>>, StoreError> {
         let archived = match ArchivedRules::find(&self.store, version).await {
             Ok(archived) => archived,
             Err(error) => {
@@ -343,7 +357,12 @@ impl From<NearMiss> for Near {
     fn from(near: NearMiss) -> Self {
         let (lack, key, why, word) = match near.lack {
             Lack::Condition { key, why } => (LackKind::Condition, key, why, None),
-            Lack::Homophone(word) => (LackKind::Homophone, word.key.to_owned(), String::new(), Some(word)),
+            Lack::Homophone(word) => (
+                LackKind::Homophone,
+                word.key.to_owned(),
+                String::new(),
+                Some(word),
+            ),
             Lack::Spelling(word) => (LackKind::Spelling, word.key.to_owned(), String::new(), Some(word)),
         };
         Self {

@@ -36,8 +36,23 @@ pub(in crate::console) struct FormatQuery {
 }
 
 const COLUMNS: [&str; 17] = [
-    "id", "time", "app", "direction", "openid", "msg_type", "event", "content", "fields", "rule", "rule_set", "status",
-    "reply_to", "attempts", "errcode", "error", "author",
+    "id",
+    "time",
+    "app",
+    "direction",
+    "openid",
+    "msg_type",
+    "event",
+    "content",
+    "fields",
+    "rule",
+    "rule_set",
+    "status",
+    "reply_to",
+    "attempts",
+    "errcode",
+    "error",
+    "author",
 ];
 
 /// Why an export broke off.
@@ -96,7 +111,8 @@ fn write(entries: &[Entry], format: Format, first: bool) -> Result<Vec<u8>, Expo
         Format::Csv => {
             if first {
                 // Without it, spreadsheets garble Chinese.
-                out.write_all("\u{feff}".as_bytes()).map_err(|error| row(&error))?;
+                out.write_all("\u{feff}".as_bytes())
+                    .map_err(|error| row(&error))?;
             }
             let mut csv = csv::Writer::from_writer(out);
             if first {
@@ -177,7 +193,9 @@ mod tests {
     fn a_spreadsheet_takes_no_cell_for_a_formula() {
         for text in ["=1+1", "+86", "-1", "@x", "\t=1", "＝1"] {
             let written = write(&[entry(text)], Format::Csv, false).expect("writable");
-            let mut read = csv::ReaderBuilder::new().has_headers(false).from_reader(&written[..]);
+            let mut read = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .from_reader(&written[..]);
             let record = read.records().next().expect("a row").expect("readable");
             assert_eq!(&record[7], format!("'{text}"));
             assert_eq!(&record[14], "-1", "a number is one");
@@ -195,7 +213,10 @@ mod tests {
         assert_eq!(String::from_utf8(second).expect("UTF-8").lines().count(), 1);
         let lines = write(&[entry("a\nb"), entry("c")], Format::Jsonl, true).expect("writable");
         let lines = String::from_utf8(lines).expect("UTF-8");
-        let rows: Vec<Entry> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let rows: Vec<Entry> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
         assert_eq!(rows, [entry("a\nb"), entry("c")]);
     }
 }

@@ -70,7 +70,11 @@ fn found(text: &str, wanted: &str) -> Vec<(usize, usize)> {
     let mut origin = Vec::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         let form = if c.is_whitespace() {
-            if c == '\u{3000}' { " ".to_owned() } else { c.to_string() }
+            if c == '\u{3000}' {
+                " ".to_owned()
+            } else {
+                c.to_string()
+            }
         } else {
             normal_form(c.encode_utf8(&mut [0; 4]))
         };

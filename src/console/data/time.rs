@@ -28,8 +28,9 @@ pub(in crate::console) fn moment(
     match time {
         Some(time) => Ok(Some(time.timestamp())),
         None => {
-            let detail =
-                format!("`{name}` is no time: write 2026-01-05T10:00:00+08:00, or without the zone for the console's own");
+            let detail = format!(
+                "`{name}` is no time: write 2026-01-05T10:00:00+08:00, or without the zone for the console's own"
+            );
             Err(Problem::bad_request(detail))
         }
     }
@@ -53,7 +54,8 @@ pub(in crate::console) fn length(name: &str, text: &str) -> Result<Duration, Pro
     match length {
         Some(length) if (Duration::from_secs(1)..=LONGEST).contains(&length) => Ok(length),
         _ => {
-            let detail = format!("`{name}` is a number and a unit, such as \"90s\", \"30m\", \"2h\"; at most \"30d\"");
+            let detail =
+                format!("`{name}` is a number and a unit, such as \"90s\", \"30m\", \"2h\"; at most \"30d\"");
             Err(Problem::bad_request(detail))
         }
     }
@@ -66,9 +68,17 @@ mod tests {
     #[test]
     fn a_time_without_a_zone_is_one_of_the_console() {
         let zone = TimeZone::get("Asia/Shanghai").expect("bundled");
-        let read = |text| moment("since", Some(text), &zone).ok().flatten().map(|t| t.to_string());
+        let read = |text| {
+            moment("since", Some(text), &zone)
+                .ok()
+                .flatten()
+                .map(|t| t.to_string())
+        };
         assert_eq!(read("2026-01-05T10:00").as_deref(), Some("2026-01-05T02:00:00Z"));
-        assert_eq!(read("2026-01-05T10:00:00Z").as_deref(), Some("2026-01-05T10:00:00Z"));
+        assert_eq!(
+            read("2026-01-05T10:00:00Z").as_deref(),
+            Some("2026-01-05T10:00:00Z")
+        );
         assert_eq!(read(""), None);
         assert!(moment("since", Some("yesterday"), &zone).is_err());
     }
@@ -77,7 +87,18 @@ mod tests {
     fn a_length_has_a_unit_and_bounds() {
         assert_eq!(length("for", "30m").ok(), Some(Duration::from_mins(30)));
         assert_eq!(length("for", "30d").ok(), Some(LONGEST));
-        for text in ["", "30", "m", "0s", "31d", "-1m", "1.5h", "30分", "99999999999999999999s", "3m3s"] {
+        for text in [
+            "",
+            "30",
+            "m",
+            "0s",
+            "31d",
+            "-1m",
+            "1.5h",
+            "30分",
+            "99999999999999999999s",
+            "3m3s",
+        ] {
             assert!(length("for", text).is_err(), "{text}");
         }
     }

@@ -54,9 +54,15 @@ pub(super) enum Body {
     /// Something with a headline and a place: a link, a mini-program page.
     Card(Card),
     /// Something that is only named: a voice message, our own picture.
-    Named { kind: String, detail: String },
+    Named {
+        kind: String,
+        detail: String,
+    },
     /// An event: a line between bubbles.
-    Line { what: String, detail: String },
+    Line {
+        what: String,
+        detail: String,
+    },
     /// A push that could not be read.
     Unreadable(String),
 }
@@ -96,17 +102,26 @@ pub(super) struct Style<'a> {
 /// Messages in the order of time as bubbles; `days` puts a heading before the first of each day.
 pub(super) fn bubbles(entries: &[Entry], style: &Style<'_>) -> Vec<Bubble> {
     let mut day = String::new();
-    let rules: HashMap<_, _> = entries.iter().map(|entry| (entry.id, entry.rule.as_ref())).collect();
+    let rules: HashMap<_, _> = entries
+        .iter()
+        .map(|entry| (entry.id, entry.rule.as_ref()))
+        .collect();
     let drawn = entries.iter().map(|entry| {
         let of = style.watch.day(&entry.time);
         let heading = (of != day).then(|| of.clone());
         day = of;
         let drawn = bubble(entry, style);
         // The rule stands at the message already.
-        let told = entry.reply_to.and_then(|asked| rules.get(&asked)).copied().flatten();
+        let told = entry
+            .reply_to
+            .and_then(|asked| rules.get(&asked))
+            .copied()
+            .flatten();
         Bubble {
             day: heading,
-            rule: drawn.rule.filter(|_| entry.reply_to.is_none() || told != entry.rule.as_ref()),
+            rule: drawn
+                .rule
+                .filter(|_| entry.reply_to.is_none() || told != entry.rule.as_ref()),
             ..drawn
         }
     });
@@ -120,7 +135,9 @@ pub(super) fn bubble(entry: &Entry, style: &Style<'_>) -> Bubble {
     // A reply that was sent and a message that was answered look as they should; only what is otherwise is told.
     let silent = match entry.direction {
         Direction::Out => entry.status == "sent" && entry.error.is_none(),
-        Direction::In => entry.status == "matched" || (entry.msg_type == "event" && entry.status == "unmatched"),
+        Direction::In => {
+            entry.status == "matched" || (entry.msg_type == "event" && entry.status == "unmatched")
+        }
     };
     let reason = entry.error.as_deref();
     let draft = (entry.status == "unmatched")
@@ -135,10 +152,17 @@ pub(super) fn bubble(entry: &Entry, style: &Style<'_>) -> Bubble {
         clock: style.watch.minute(&entry.time),
         full: style.watch.full(&entry.time),
         iso: entry.time.to_string(),
-        status: if silent { String::new() } else { w.status.of(&entry.status).to_owned() },
+        status: if silent {
+            String::new()
+        } else {
+            w.status.of(&entry.status).to_owned()
+        },
         tone: tone(&entry.status),
         reason: reason.map(|reason| told::reason(style.watch.lang, entry.errcode, reason)),
-        rule: entry.rule.as_ref().map(|rule| (rule.to_string(), rule_page(entry.app.as_str(), rule.as_str()))),
+        rule: entry
+            .rule
+            .as_ref()
+            .map(|rule| (rule.to_string(), rule_page(entry.app.as_str(), rule.as_str()))),
         author: entry.author.clone(),
         draft: draft.map(|text| format!("/rules/draft?{}", query(&[("text", text)]))),
         raw: serde_json::to_string_pretty(&entry.fields).unwrap_or_default(),
@@ -153,7 +177,9 @@ pub(super) fn rule_page(app: &str, rule: &str) -> String {
 
 /// The query of an address.
 pub(super) fn query(pairs: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 fn body(entry: &Entry, style: &Style<'_>) -> Body {

@@ -85,10 +85,20 @@ impl Avatar {
         let mut hasher = DefaultHasher::new();
         openid.as_str().hash(&mut hasher);
         // Openids of an app begin alike; their ends differ.
-        let tail: Vec<char> = openid.as_str().chars().rev().filter(|c| c.is_alphanumeric()).take(2).collect();
+        let tail: Vec<char> = openid
+            .as_str()
+            .chars()
+            .rev()
+            .filter(|c| c.is_alphanumeric())
+            .take(2)
+            .collect();
         let letters: String = tail.into_iter().rev().flat_map(char::to_uppercase).collect();
         Self {
-            letters: if letters.is_empty() { "?".to_owned() } else { letters },
+            letters: if letters.is_empty() {
+                "?".to_owned()
+            } else {
+                letters
+            },
             hue: hasher.finish() % HUES,
         }
     }
@@ -149,7 +159,11 @@ pub(super) fn kept(list: &ConversationQuery) -> String {
 
 /// The page of a conversation.
 pub(super) fn address(app: &AppName, openid: &OpenId) -> String {
-    format!("/conversations/{}/{}", segment(app.as_str()), segment(openid.as_str()))
+    format!(
+        "/conversations/{}/{}",
+        segment(app.as_str()),
+        segment(openid.as_str())
+    )
 }
 
 /// `GET /conversations`
@@ -173,7 +187,11 @@ pub(in crate::console) async fn thread(console: Arc<Console>, request: Request) 
 }
 
 /// The page of a conversation, with what stands in its composer.
-pub(super) async fn draw(console: &Console, request: &Request, composer: Composer) -> Result<Response, Problem> {
+pub(super) async fn draw(
+    console: &Console,
+    request: &Request,
+    composer: Composer,
+) -> Result<Response, Problem> {
     let (app, openid): (String, String) = (request.param(0)?, request.param(1)?);
     let (app, openid): (AppName, OpenId) = (app.into(), openid.into());
     let query: PageQuery = request.query()?;
@@ -222,7 +240,11 @@ fn list(
         };
         format!("/conversations{}", kept(&other))
     };
-    let shows = [(Show::All, w.all), (Show::Unanswered, w.unanswered), (Show::Muted, w.muted)];
+    let shows = [
+        (Show::All, w.all),
+        (Show::Unanswered, w.unanswered),
+        (Show::Muted, w.muted),
+    ];
     let without = ConversationQuery {
         q: None,
         ..asked.clone()
@@ -236,7 +258,9 @@ fn list(
         app: asked.app.clone().unwrap_or_default(),
         q: wanted.to_owned(),
         show,
-        shows: shows.map(|(other, name)| (with(other), name, other == show)).into(),
+        shows: shows
+            .map(|(other, name)| (with(other), name, other == show))
+            .into(),
         cleared: format!("/conversations{}", kept(&without)),
         older: found.next.map(|cursor| {
             let separator = if keep.is_empty() { "?" } else { "&" };

@@ -49,7 +49,10 @@ pub(in crate::console) async fn forget(console: Arc<Console>, request: Request) 
         *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(page);
     }
-    let forgotten = console.store.forget(Some(&app), &openid, &request.who.name).await?;
+    let forgotten = console
+        .store
+        .forget(Some(&app), &openid, &request.who.name)
+        .await?;
     match forgotten.contacts {
         0 => Err(Problem::not_found()),
         _ => Ok(see_other("/conversations")),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use warp::reply::Response;
 
 use super::bubble::{Body, Bubble, Shown, Style, bubble, query, rule_page};
-use super::conversations::{address, short};
+use super::conversations::address;
 use super::thread::pictures;
 use super::{Frame, Place};
 use crate::console::Console;
@@ -37,7 +37,6 @@ struct Facts {
     id: String,
     app: String,
     openid: String,
-    name: String,
     thread: String,
     status: String,
     tone: &'static str,
@@ -153,11 +152,13 @@ fn facts(frame: &Frame, entry: &Entry) -> Facts {
     Facts {
         app: entry.app.to_string(),
         openid: entry.openid.to_string(),
-        name: short(entry.openid.as_str()),
         thread: format!("{}?at={id}#m-{id}", address(&entry.app, &entry.openid)),
         status: status.of(&entry.status).to_owned(),
         tone: tone(&entry.status),
-        rule: entry.rule.as_ref().map(|rule| (rule.to_string(), rule_page(entry.app.as_str(), rule.as_str()))),
+        rule: entry
+            .rule
+            .as_ref()
+            .map(|rule| (rule.to_string(), rule_page(entry.app.as_str(), rule.as_str()))),
         rule_set: entry.rule_set.as_ref().map(ToString::to_string),
         kind: match &entry.event {
             Some(event) => event.clone(),
@@ -186,10 +187,16 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         (false, Rules::Now) => Some((format!("/messages/{id}"), w.then_rules)),
     };
     let decided = explanation.rule.clone();
-    let near: Vec<(String, usize)> =
-        explanation.nearest.iter().map(|near| (near.file.clone(), near.line)).collect();
+    let near: Vec<(String, usize)> = explanation
+        .nearest
+        .iter()
+        .map(|near| (near.file.clone(), near.line))
+        .collect();
     let (worth, rest): (Vec<Tried>, Vec<Tried>) = explanation.rules.into_iter().partition(|tried| {
-        tried.matched && tried.asked || near.iter().any(|(file, line)| *file == tried.file && *line == tried.line)
+        tried.matched && tried.asked
+            || near
+                .iter()
+                .any(|(file, line)| *file == tried.file && *line == tried.line)
     });
     let line = |tried: Tried| rule_line(frame, &app, tried, decided.as_deref());
     let message = &explanation.message;
@@ -208,7 +215,11 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         then.push(filled(w.becomes_muted, &[&when(until)]));
     }
     for cooldown in &explanation.cooldowns {
-        let text = if cooldown.per_app { w.cooldown_for_all } else { w.cooldown_for_one };
+        let text = if cooldown.per_app {
+            w.cooldown_for_all
+        } else {
+            w.cooldown_for_one
+        };
         then.push(filled(text, &[&cooldown.rule, &when(&cooldown.until)]));
     }
     if explanation.misses > 0 {
@@ -220,7 +231,11 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
             let cost = &explanation.cost;
             filled(
                 if cost.reserve == 0 { w.cost } else { w.cost_reserve },
-                &[&cost.used.to_string(), &cost.left_after.to_string(), &cost.reserve.to_string()],
+                &[
+                    &cost.used.to_string(),
+                    &cost.left_after.to_string(),
+                    &cost.reserve.to_string(),
+                ],
             )
         }
     };
@@ -230,7 +245,9 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         normal_form: explanation.normal_form,
         status: frame.w.status.of(&explanation.status).to_owned(),
         tone: tone(&explanation.status),
-        rule: explanation.rule.map(|rule| (rule.clone(), rule_page(&app, &rule))),
+        rule: explanation
+            .rule
+            .map(|rule| (rule.clone(), rule_page(&app, &rule))),
         transfer: explanation.transfer.is_some(),
         replies: explanation
             .replies
@@ -247,7 +264,11 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         then,
         cost,
         observed: explanation.observed,
-        nearest: explanation.nearest.into_iter().map(|near| near_line(frame, &app, near)).collect(),
+        nearest: explanation
+            .nearest
+            .into_iter()
+            .map(|near| near_line(frame, &app, near))
+            .collect(),
         rules: worth.into_iter().map(&line).collect(),
         others: rest.into_iter().map(&line).collect(),
         draft: message

@@ -64,7 +64,10 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
     let title = request.lang.words().messages.title;
     let frame = Frame::new(&console, &request, Place::Conversations, title);
     let wanted = asked.search.as_deref().unwrap_or_default();
-    let rows = found.items.into_iter().map(|message| row(&frame, message, wanted, console.apps.len() > 1));
+    let rows = found
+        .items
+        .into_iter()
+        .map(|message| row(&frame, message, wanted, console.apps.len() > 1));
     let status = frame.w.status;
     let rows = rows.collect();
     let direction = asked.direction.unwrap_or(Way::Any);
@@ -76,7 +79,13 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
             _ => console.apps.iter().map(|app| app.name.to_string()).collect(),
         },
         statuses: State::ALL
-            .map(|state| (state.as_str(), status.of(state.as_str()), asked.status == Some(state)))
+            .map(|state| {
+                (
+                    state.as_str(),
+                    status.of(state.as_str()),
+                    asked.status == Some(state),
+                )
+            })
             .into(),
         directions: [
             ("", status.both, direction == Way::Any),
@@ -100,13 +109,17 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
 fn filter_of(request: &Request) -> String {
     let pairs = form_urlencoded::parse(request.head.query.as_bytes())
         .filter(|(name, value)| !matches!(&**name, "cursor" | "limit") && !value.is_empty());
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 /// The filters that stand in the fold.
 fn hidden_filters(asked: &LogQuery) -> usize {
     let texts = [&asked.app, &asked.openid, &asked.rule, &asked.since, &asked.until];
-    let texts = texts.into_iter().filter(|text| text.as_deref().is_some_and(|text| !text.is_empty()));
+    let texts = texts
+        .into_iter()
+        .filter(|text| text.as_deref().is_some_and(|text| !text.is_empty()));
     let direction = asked.direction.is_some_and(|way| way != Way::Any);
     texts.count() + usize::from(direction)
 }

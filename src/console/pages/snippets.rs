@@ -75,7 +75,10 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
 pub(in crate::console) async fn delete(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let form: Form = request.form()?;
     // One that somebody else has deleted meanwhile is gone, as it should be.
-    console.store.delete_snippet(&form.name, &request.who.name).await?;
+    console
+        .store
+        .delete_snippet(&form.name, &request.who.name)
+        .await?;
     Ok(see_other("/snippets"))
 }
 

@@ -148,7 +148,10 @@ impl Thread {
             first_seen: user.first_message.map(|time| frame.watch.short(&time)),
             quota: quota(frame, &user),
             closed: user.quota.left == 0,
-            state: user.state.as_ref().map(|state| filled(w.state, &[&state.name, &left(&state.until)])),
+            state: user
+                .state
+                .as_ref()
+                .map(|state| filled(w.state, &[&state.name, &left(&state.until)])),
             muted: user.muted_until.map(|until| Countdown {
                 iso: until.to_string(),
                 left: left(&until),
@@ -198,7 +201,9 @@ pub(super) async fn pictures(
     frame: &Frame,
     entries: &[Entry],
 ) -> Result<HashMap<MessageId, PictureState>, StoreError> {
-    let images = entries.iter().filter(|entry| entry.direction == Direction::In && entry.msg_type == "image");
+    let images = entries
+        .iter()
+        .filter(|entry| entry.direction == Direction::In && entry.msg_type == "image");
     let images: Vec<&Entry> = images.collect();
     let ids: Vec<MessageId> = images.iter().map(|entry| entry.id).collect();
     let mut states = store.picture_states(&ids).await?;
@@ -221,7 +226,10 @@ fn quota(frame: &Frame, user: &User) -> String {
         Some(of) => filled(w.left_of, &[&quota.left.to_string(), &of.to_string()]),
         None => filled(w.left, &[&quota.left.to_string()]),
     };
-    let mut line = format!("{left} · {}", filled(w.closes_in, &[&frame.watch.distance(&until)]));
+    let mut line = format!(
+        "{left} · {}",
+        filled(w.closes_in, &[&frame.watch.distance(&until)])
+    );
     if quota.waiting > 0 {
         line = format!("{line} · {}", filled(w.waiting, &[&quota.waiting.to_string()]));
     }

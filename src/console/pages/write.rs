@@ -39,7 +39,10 @@ pub(in crate::console) async fn reply(console: Arc<Console>, request: Request) -
     let pause = form.pause.is_some();
     let replies = vec![Reply::Text(text.clone())];
     let mute = pause.then_some(PAUSE);
-    let written = console.intake.write(&app, &openid, replies, &request.who.name, mute).await;
+    let written = console
+        .intake
+        .write(&app, &openid, replies, &request.who.name, mute)
+        .await;
     let error = match written {
         Ok(_) => return Ok(back(&request, &app, &openid)),
         Err(ByHandError::UnknownUser) => return Err(Problem::not_found()),
@@ -83,7 +86,11 @@ pub(in crate::console) async fn mute(console: Arc<Console>, request: Request) ->
     let (app, openid) = names(&request)?;
     let form: MuteForm = request.form()?;
     let until = after(console.clock.now(), length("for", &form.time)?);
-    match console.store.mute(&app, &openid, until, &request.who.name).await? {
+    match console
+        .store
+        .mute(&app, &openid, until, &request.who.name)
+        .await?
+    {
         true => Ok(back(&request, &app, &openid)),
         false => Err(Problem::not_found()),
     }

@@ -9,7 +9,10 @@ pub(super) fn meaning(code: i64) -> Option<&'static str> {
 const TABLE: &[(i64, &str)] = &[
     (-1, "微信系统繁忙，稍后会重试"),
     (0, "成功"),
-    (40001, "access_token 不是最新的或属于其他账号；若在获取 token 时出现，则为 AppSecret 错误，请从微信后台重新复制"),
+    (
+        40001,
+        "access_token 不是最新的或属于其他账号；若在获取 token 时出现，则为 AppSecret 错误，请从微信后台重新复制",
+    ),
     (40002, "grant_type 错误，属于 wxreply 的缺陷"),
     (40003, "openid 错误或属于其他账号"),
     (40004, "不允许的媒体类型"),
