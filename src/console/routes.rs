@@ -55,6 +55,10 @@ pub(super) static ROUTES: &[Route] = routes! {
     POST "/snippets" AGENT pages::snippets::save;
     POST "/snippets/delete" AGENT pages::snippets::delete;
 
+    GET "/outbox" VIEWER pages::outbox::page;
+    POST "/outbox" AGENT pages::outbox::act;
+    GET "/system" VIEWER pages::system::page;
+
     // The API.
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;
@@ -76,4 +80,10 @@ pub(super) static ROUTES: &[Route] = routes! {
     GET "/api/snippets" VIEWER api::snippets::list;
     PUT "/api/snippets/{name}" AGENT api::snippets::put;
     DELETE "/api/snippets/{name}" AGENT api::snippets::delete;
+    GET "/api/overview" VIEWER api::overview::get;
+    GET "/api/outbox" VIEWER api::outbox::list;
+    POST "/api/outbox/resend" AGENT api::outbox::resend;
+    POST "/api/outbox/drop" AGENT api::outbox::drop;
+    GET "/api/system" VIEWER api::system::get;
+    GET "/api/audit" VIEWER api::system::audit;
 };

@@ -12,7 +12,7 @@ use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
 use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
-use crate::console::{self, Console, ConsoleApp};
+use crate::console::{self, Console, ConsoleApp, Settings};
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
@@ -101,6 +101,8 @@ impl Daemon {
                 name: app.name.clone(),
                 kind: app.kind,
                 app_id: app.app_id.clone(),
+                mode: app.mode,
+                source: token_source(&app.access_token),
                 token: token.clone(),
             });
             albums.push(Album {
@@ -193,6 +195,18 @@ impl Daemon {
 
         let doors = CancellationToken::new();
         let console = Console {
+            settings: Settings {
+                config: config.path.clone(),
+                rules: config.rules.clone(),
+                database: config.database.clone(),
+                listen: addr,
+                retention: config.log.retention,
+                media: config.log.media,
+                reserve: config.outbox.reserve,
+                max_age: config.outbox.max_age,
+                alarms_told: config.alarm.webhook.is_some() || config.alarm.wecom_robot.is_some(),
+                started: clock.now(),
+            },
             store: store.clone(),
             intake,
             rules: rules.clone(),

@@ -31,6 +31,7 @@ mod testcase;
 #[cfg(test)]
 mod tests;
 mod webhook;
+mod words;
 
 pub use coverage::{Coverage, Gap, Sighting};
 pub use explain::{ConditionTrace, Explanation, RuleTrace};
@@ -46,3 +47,4 @@ pub use template::MAX_TEXT;
 pub use testcase::{
     Expect, ExpectedDelivery, ExpectedOutcome, ExpectedReply, ExpectedRule, Given, Step, TestCase,
 };
+pub use words::WordHits;

@@ -5,8 +5,11 @@ pub(super) mod conversations;
 pub(super) mod health;
 pub(super) mod messages;
 pub(super) mod openapi;
+pub(super) mod outbox;
+pub(super) mod overview;
 pub(super) mod pictures;
 pub(super) mod snippets;
+pub(super) mod system;
 pub(super) mod token;
 
 use http::{HeaderValue, StatusCode, header};

@@ -16,7 +16,7 @@ use crate::console::html::html;
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::console::words::status::tone;
-use crate::console::words::{filled, told};
+use crate::console::words::{filled, filled_all, told, why};
 use crate::message::{Direction, Entry, MessageId};
 
 #[derive(Template)]
@@ -207,12 +207,12 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         Some(state) if state.name.is_empty() => then.push(w.no_state.to_owned()),
         Some(state) => {
             let until = state.until.as_ref().map(&when).unwrap_or_default();
-            then.push(filled(w.becomes_state, &[&state.name, &until]));
+            then.push(filled_all(w.becomes_state, &[&state.name, &until]));
         }
         None => {}
     }
     if let Some(until) = &explanation.muted_until {
-        then.push(filled(w.becomes_muted, &[&when(until)]));
+        then.push(filled(w.becomes_muted, when(until)));
     }
     for cooldown in &explanation.cooldowns {
         let text = if cooldown.per_app {
@@ -220,16 +220,16 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         } else {
             w.cooldown_for_one
         };
-        then.push(filled(text, &[&cooldown.rule, &when(&cooldown.until)]));
+        then.push(filled_all(text, &[&cooldown.rule, &when(&cooldown.until)]));
     }
     if explanation.misses > 0 {
-        then.push(filled(w.misses, &[&explanation.misses.to_string()]));
+        then.push(filled(w.misses, explanation.misses));
     }
     let cost = match explanation.cost.until {
         None => w.cost_none.to_owned(),
         Some(_) => {
             let cost = &explanation.cost;
-            filled(
+            filled_all(
                 if cost.reserve == 0 { w.cost } else { w.cost_reserve },
                 &[
                     &cost.used.to_string(),
@@ -253,7 +253,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
             .replies
             .into_iter()
             .map(|sent| {
-                let dropped = sent.dropped.map(|reason| told::reason(lang, None, &reason));
+                let dropped = sent.dropped.map(|reason| told(lang, &reason).into_owned());
                 let kind = match sent.msg_type.as_str() {
                     "text" => String::new(),
                     kind => frame.w.status.kind(kind).to_owned(),
@@ -282,8 +282,8 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
 fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> RuleLine {
     let lang = frame.lang;
     let words = |condition: &Condition| {
-        let why = told::condition(lang, &condition.key, &condition.why);
-        (told::key(lang, &condition.key), why)
+        let why = why::condition(lang, &condition.key, &condition.why);
+        (why::key(lang, &condition.key), why)
     };
     RuleLine {
         href: rule_page(app, &tried.rule),
@@ -303,7 +303,7 @@ fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> R
                 (key, why, condition.held)
             })
             .collect(),
-        note: tried.note.as_deref().map(|note| told::note(lang, note)),
+        note: tried.note.as_deref().map(|note| why::note(lang, note)),
         rule: tried.rule,
     }
 }
@@ -312,8 +312,8 @@ fn near_line(frame: &Frame, app: &str, near: Near) -> NearLine {
     let (w, lang) = (frame.w.messages, frame.lang);
     let text = match (near.lack, &near.word) {
         (_, None) => {
-            let why = told::condition(lang, &near.key, &near.why);
-            filled(w.near_condition, &[&told::key(lang, &near.key), &why])
+            let words = why::condition(lang, &near.key, &near.why);
+            filled_all(w.near_condition, &[&why::key(lang, &near.key), &words])
         }
         (lack, Some(word)) => {
             let pattern = if lack == crate::console::data::explanation::LackKind::Homophone {
@@ -321,7 +321,7 @@ fn near_line(frame: &Frame, app: &str, near: Near) -> NearLine {
             } else {
                 w.near_spelling
             };
-            filled(pattern, &[&word.found, &word.keyword])
+            filled_all(pattern, &[&word.found, &word.keyword])
         }
     };
     NearLine {

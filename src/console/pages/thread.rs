@@ -13,7 +13,7 @@ use crate::console::data::conversation::ConversationQuery;
 use crate::console::data::log::cursor;
 use crate::console::data::snippet::Snippet;
 use crate::console::problem::Problem;
-use crate::console::words::filled;
+use crate::console::words::{filled, filled_all};
 use crate::message::{AppName, Contact, Direction, Entry, MessageId, OpenId};
 use crate::rules::MAX_TEXT;
 use crate::store::{PictureState, Store, StoreError};
@@ -151,7 +151,7 @@ impl Thread {
             state: user
                 .state
                 .as_ref()
-                .map(|state| filled(w.state, &[&state.name, &left(&state.until)])),
+                .map(|state| filled_all(w.state, &[&state.name, &left(&state.until)])),
             muted: user.muted_until.map(|until| Countdown {
                 iso: until.to_string(),
                 left: left(&until),
@@ -223,15 +223,12 @@ fn quota(frame: &Frame, user: &User) -> String {
         return w.window_closed.to_owned();
     };
     let left = match quota.of {
-        Some(of) => filled(w.left_of, &[&quota.left.to_string(), &of.to_string()]),
-        None => filled(w.left, &[&quota.left.to_string()]),
+        Some(of) => filled_all(w.left_of, &[&quota.left.to_string(), &of.to_string()]),
+        None => filled(w.left, quota.left),
     };
-    let mut line = format!(
-        "{left} · {}",
-        filled(w.closes_in, &[&frame.watch.distance(&until)])
-    );
+    let mut line = format!("{left} · {}", filled(w.closes_in, frame.watch.distance(&until)));
     if quota.waiting > 0 {
-        line = format!("{line} · {}", filled(w.waiting, &[&quota.waiting.to_string()]));
+        line = format!("{line} · {}", filled(w.waiting, quota.waiting));
     }
     line
 }

@@ -84,8 +84,13 @@ fn preferred(accepted: &str) -> Option<Lang> {
     best.filter(|(weight, _)| *weight > 0.0).map(|(_, lang)| lang)
 }
 
-/// A text with its places, `{}`, filled in.
-pub(super) fn filled(text: &str, places: &[&str]) -> String {
+/// A text with something in the place of its `{}`.
+pub(super) fn filled(text: &str, with: impl std::fmt::Display) -> String {
+    text.replacen("{}", &with.to_string(), 1)
+}
+
+/// A text with its several `{}` filled in, in their order.
+pub(super) fn filled_all(text: &str, places: &[&str]) -> String {
     let mut places = places.iter();
     let mut parts = text.split("{}");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -110,12 +115,17 @@ macro_rules! words {
 }
 
 mod conversations;
-mod errcode;
 mod frame;
 mod messages;
+mod outbox;
+mod overview;
 mod snippets;
 pub(super) mod status;
-pub(super) mod told;
+mod system;
+mod trouble;
+pub(super) mod why;
+
+pub(super) use trouble::told;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
@@ -124,6 +134,9 @@ pub(super) struct Words {
     pub messages: &'static messages::Messages,
     pub snippets: &'static snippets::Snippets,
     pub status: &'static status::Status,
+    pub outbox: &'static outbox::Outbox,
+    pub overview: &'static overview::Overview,
+    pub system: &'static system::System,
 }
 
 static EN: Words = Words {
@@ -132,6 +145,9 @@ static EN: Words = Words {
     messages: &messages::EN,
     snippets: &snippets::EN,
     status: &status::EN,
+    outbox: &outbox::EN,
+    overview: &overview::EN,
+    system: &system::EN,
 };
 static ZH: Words = Words {
     frame: &frame::ZH,
@@ -139,6 +155,9 @@ static ZH: Words = Words {
     messages: &messages::ZH,
     snippets: &snippets::ZH,
     status: &status::ZH,
+    outbox: &outbox::ZH,
+    overview: &overview::ZH,
+    system: &system::ZH,
 };
 
 #[cfg(test)]

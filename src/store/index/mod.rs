@@ -12,6 +12,8 @@ pub(super) mod live;
 mod seek;
 mod shrink;
 mod task;
+#[cfg(test)]
+mod tests;
 pub(super) mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -82,6 +84,10 @@ impl Index {
         if file::usable(&self.path).await {
             self.set_readers(Some(file::readers(&self.path)));
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn set_readers(&self, pool: Option<SqlitePool>) -> Option<SqlitePool> {
