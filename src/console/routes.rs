@@ -63,6 +63,12 @@ pub(super) static ROUTES: &[Route] = routes! {
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;
     GET "/api/events" VIEWER live::events;
+    GET "/api/overview" VIEWER api::overview::get;
+    GET "/api/outbox" VIEWER api::outbox::list;
+    POST "/api/outbox/resend" AGENT api::outbox::resend;
+    POST "/api/outbox/drop" AGENT api::outbox::drop;
+    GET "/api/system" VIEWER api::system::get;
+    GET "/api/audit" VIEWER api::system::audit;
 
     // Conversations and the log.
     GET "/api/conversations" VIEWER api::conversations::list;
@@ -80,10 +86,4 @@ pub(super) static ROUTES: &[Route] = routes! {
     GET "/api/snippets" VIEWER api::snippets::list;
     PUT "/api/snippets/{name}" AGENT api::snippets::put;
     DELETE "/api/snippets/{name}" AGENT api::snippets::delete;
-    GET "/api/overview" VIEWER api::overview::get;
-    GET "/api/outbox" VIEWER api::outbox::list;
-    POST "/api/outbox/resend" AGENT api::outbox::resend;
-    POST "/api/outbox/drop" AGENT api::outbox::drop;
-    GET "/api/system" VIEWER api::system::get;
-    GET "/api/audit" VIEWER api::system::audit;
 };

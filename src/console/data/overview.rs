@@ -477,7 +477,10 @@ mod tests {
             assert_eq!(span.starts.len(), count);
             assert_eq!((span.since(), span.starts[count - 1]), (at(first), at(last)));
             // As much time before it as has passed of it.
-            assert_eq!(span.since() - span.before(), now - span.since());
+            assert_eq!(
+                span.since().duration_since(span.before()),
+                now.duration_since(span.since())
+            );
         }
     }
 

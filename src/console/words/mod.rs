@@ -86,10 +86,10 @@ fn preferred(accepted: &str) -> Option<Lang> {
 
 /// A text with something in the place of its `{}`.
 pub(super) fn filled(text: &str, with: impl std::fmt::Display) -> String {
-    text.replacen("{}", &with.to_string(), 1)
+    filled_all(text, &[&with.to_string()])
 }
 
-/// A text with its several `{}` filled in, in their order.
+/// A text with its places, `{}`, filled in.
 pub(super) fn filled_all(text: &str, places: &[&str]) -> String {
     let mut places = places.iter();
     let mut parts = text.split("{}");
@@ -116,38 +116,38 @@ macro_rules! words {
 
 mod conversations;
 mod frame;
-mod messages;
 mod outbox;
 mod overview;
-mod snippets;
-pub(super) mod status;
 mod system;
 mod trouble;
-pub(super) mod why;
 
 pub(super) use trouble::told;
+mod messages;
+mod snippets;
+pub(super) mod status;
+pub(super) mod why;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
     pub frame: &'static frame::Frame,
+    pub outbox: &'static outbox::Outbox,
+    pub overview: &'static overview::Overview,
+    pub system: &'static system::System,
     pub conversations: &'static conversations::Conversations,
     pub messages: &'static messages::Messages,
     pub snippets: &'static snippets::Snippets,
     pub status: &'static status::Status,
-    pub outbox: &'static outbox::Outbox,
-    pub overview: &'static overview::Overview,
-    pub system: &'static system::System,
 }
 
 static EN: Words = Words {
     frame: &frame::EN,
+    outbox: &outbox::EN,
+    overview: &overview::EN,
+    system: &system::EN,
     conversations: &conversations::EN,
     messages: &messages::EN,
     snippets: &snippets::EN,
     status: &status::EN,
-    outbox: &outbox::EN,
-    overview: &overview::EN,
-    system: &system::EN,
 };
 static ZH: Words = Words {
     frame: &frame::ZH,
