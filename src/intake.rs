@@ -1,4 +1,9 @@
-//! Intake: a message goes in, the live rules judge it, it is recorded, its answer comes out.
+//! Intake: a message goes in, the live rules judge it, it is recorded, its answer comes out. What a person writes goes
+//! in here too (`by_hand`), for it is reckoned with in the same way.
+
+mod by_hand;
+
+pub use by_hand::ByHandError;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +88,12 @@ impl Intake {
             rules,
             policies: Arc::new(policies),
         }
+    }
+
+    /// How every app's quota is reckoned.
+    #[must_use]
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies)
     }
 
     /// Judges and records one message. `nonce` is a hash of the (timestamp, nonce) pair that its push was signed

@@ -1,5 +1,6 @@
 //! wxreply answers WeChat customers' messages by rules.
 
+pub mod alarm;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod metrics;
 pub mod outbox;
 pub mod password;
+pub mod pictures;
 pub mod receiver;
 pub mod rehearsal;
 pub mod reload;

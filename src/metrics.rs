@@ -36,6 +36,15 @@ pub struct OutcomeLabel {
     pub outcome: String,
 }
 
+/// The labels of a figure that is kept for each kind of alarm and each way telling it can end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindOutcome {
+    /// What it is about; one of a small closed set.
+    pub kind: String,
+    /// How it ended; one of a small closed set.
+    pub outcome: String,
+}
+
 /// The label of the figure that tells which rules are in force.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VersionLabel {
@@ -92,6 +101,8 @@ pub struct Metrics {
     pub rules_info: Family<VersionLabel, Gauge>,
     /// Whether the rules in force are those of the archive, because those on the disk could not be used at the start.
     pub rules_from_archive: Gauge,
+    /// Alarms told to an address by kind and outcome: `sent`, `failed`.
+    pub alarms: Family<KindOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -129,6 +140,7 @@ impl Metrics {
             rules: Gauge::default(),
             rules_info: Family::default(),
             rules_from_archive: Gauge::default(),
+            alarms: Family::default(),
         };
         let r = &mut metrics.registry;
         r.register("pushes", "Pushes by how they ended", metrics.pushes.clone());
@@ -233,6 +245,11 @@ impl Metrics {
             "Whether the rules in force are the archive's, those on the disk being unusable since the start",
             metrics.rules_from_archive.clone(),
         );
+        r.register(
+            "alarms",
+            "Alarms told to an address by kind and outcome",
+            metrics.alarms.clone(),
+        );
         metrics
     }
 
@@ -277,6 +294,16 @@ impl Metrics {
     pub fn rules_reload(&self, outcome: &str) {
         self.rules_reloads
             .get_or_create(&OutcomeLabel {
+                outcome: outcome.to_owned(),
+            })
+            .inc();
+    }
+
+    /// Counts one alarm that was told, or could not be.
+    pub fn alarm(&self, kind: &str, outcome: &str) {
+        self.alarms
+            .get_or_create(&KindOutcome {
+                kind: kind.to_owned(),
                 outcome: outcome.to_owned(),
             })
             .inc();

@@ -18,8 +18,9 @@ use crate::daemon::{self, Daemon, LogFormat, Signals};
 use crate::message::Format;
 use crate::simulator::{Simulator, SimulatorConfig};
 
-/// Where the chat page is, if nobody else is there.
+/// Where the chat page and the console are, if nobody else is there.
 const PAGE_PORT: u16 = 8090;
+const CONSOLE_PORT: u16 = 8091;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -51,7 +52,7 @@ impl Demo {
         let page = self.bind().await?;
         let rules = self.rules(folder)?;
         let api = format!("http://{}", page.local_addr()?);
-        let config = configure(folder, &rules, &api)?;
+        let config = configure(folder, &rules, &api, self.console())?;
         let path = config.path.clone();
         let account = account(&config.apps[0], Format::Xml);
 
@@ -91,6 +92,14 @@ impl Demo {
         }
     }
 
+    /// Where the console is to be: at an address to remember, unless a page elsewhere is wanted or it is taken.
+    fn console(&self) -> SocketAddr {
+        let remembered = SocketAddr::from((Ipv4Addr::LOCALHOST, CONSOLE_PORT));
+        let is_free = self.listen.is_none() && std::net::TcpListener::bind(remembered).is_ok();
+        let port = if is_free { CONSOLE_PORT } else { 0 };
+        (Ipv4Addr::LOCALHOST, port).into()
+    }
+
     fn rules(&self, folder: &Path) -> anyhow::Result<PathBuf> {
         let near = Path::new("rules");
         if let Some(rules) = &self.rules {
@@ -106,7 +115,7 @@ impl Demo {
 }
 
 /// Writes a config into `folder` and reads it as any other, so that other commands can be tried on it too.
-fn configure(folder: &Path, rules: &Path, api: &str) -> anyhow::Result<Config> {
+fn configure(folder: &Path, rules: &Path, api: &str, console: SocketAddr) -> anyhow::Result<Config> {
     for (path, secret) in starter().secrets {
         let secret = if secret.is_empty() {
             "0123456789abcdef0123456789abcdef"
@@ -118,7 +127,7 @@ fn configure(folder: &Path, rules: &Path, api: &str) -> anyhow::Result<Config> {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let rules = quoted(rules.to_str().context("the path of the rules is no UTF-8")?);
     let text = format!(
-        "listen = \"127.0.0.1:0\"\nrules = {rules}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+        "listen = \"127.0.0.1:0\"\nrules = {rules}\n[admin]\nlisten = \"{console}\"\n\
          [[app]]\nname = \"shop\"\nkind = \"mini-program\"\napp_id = \"wx0000000000000de0\"\napi_base = {}\n\
          app_secret = {{ file = \"secrets/shop.app_secret\" }}\ntoken = {{ file = \"secrets/shop.token\" }}\n\
          encoding_aes_key = {{ file = \"secrets/shop.aes_key\" }}\nvars = {{ shop = \"小店\", phone = \"400-000-0000\" }}\n",
@@ -155,6 +164,7 @@ fn announce(stage: &Stage) -> std::io::Result<()> {
         "The daemon runs, and WeChat is simulated beside it. Nothing leaves this machine.\n"
     )?;
     writeln!(out, "  Chat as a customer   http://{page}/")?;
+    writeln!(out, "  See all at a glance  http://{admin}/  (the console)")?;
     writeln!(out, "  Change the answers   edit a file in {rules}")?;
     writeln!(
         out,
@@ -214,7 +224,13 @@ mod tests {
     fn its_config_can_be_used_and_leaves_nothing_behind() {
         let folder = TempFolder::new().expect("made");
         let path = folder.0.clone();
-        let config = configure(&path, Path::new("/some \"rules\""), "http://127.0.0.1:1").expect("usable");
+        let config = configure(
+            &path,
+            Path::new("/some \"rules\""),
+            "http://127.0.0.1:1",
+            (Ipv4Addr::LOCALHOST, 0).into(),
+        )
+        .expect("usable");
         assert_eq!(config.rules, Path::new("/some \"rules\""));
         assert_eq!(config.apps[0].api_base, ["http://127.0.0.1:1"]);
         drop(folder);

@@ -3,12 +3,14 @@
 //! One file a command. What a command says goes to standard output, what went wrong to standard error, and the exit
 //! code tells which of the two it was.
 
+mod backup;
 mod check;
 mod config;
 mod demo;
 mod examples;
 mod explain;
 mod fmt;
+mod forget;
 mod hash_password;
 mod import;
 mod init;
@@ -23,6 +25,8 @@ mod rules;
 mod schema;
 mod serve;
 mod simulate;
+mod stats;
+mod stats_format;
 mod test;
 mod test_junit;
 mod time;
@@ -44,7 +48,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
   1  what was checked is bad: a finding, a failed test, a message that no rule answers, more
-     changes than allowed, a push that was not taken, a reply that could not be resent
+     changes than allowed, a push that was not taken, a reply that could not be resent, a user
+     whom nobody knows
   2  it could not run: usage, config, database, a port that is taken";
 
 #[derive(Debug, Subcommand)]
@@ -73,8 +78,14 @@ enum Command {
     Schema(schema::Schema),
     /// Review the message log
     Log(Box<log::Log>),
+    /// Count messages, hits of rules and keywords, unanswered texts, failed deliveries
+    Stats(stats::Stats),
     /// Put failed, dropped or uncertain replies back in the queue
     Resend(resend::Resend),
+    /// Erase one user's messages and all that is known of the user
+    Forget(forget::Forget),
+    /// Copy the database while the daemon runs
+    Backup(backup::Backup),
     /// Turn a password into the hash that stands in the config
     HashPassword(hash_password::HashPassword),
     /// Push one message to a running daemon, as WeChat would
@@ -113,8 +124,11 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Schema(schema) => schema.run(),
         Command::Log(log) => log.run(),
+        Command::Stats(stats) => stats.run(),
         Command::Resend(resend) => resend.run(),
         Command::HashPassword(hash) => hash.run(),
+        Command::Forget(forget) => forget.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Push(push) => push.run(),
         Command::Simulate(simulate) => simulate.run(),
     };

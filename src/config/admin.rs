@@ -169,8 +169,8 @@ fn password_hash(key: &str, hash: SecretString) -> Result<SecretString, Problem>
     // What stands there may be the password itself: nothing of it is shown.
     Err(
         Problem::new(codes::PASSWORD_HASH, format!("`{key}` is no argon2 hash of a password")).help(
-            "`wxreply hash-password` makes one; it begins with \"$argon2id$\". In a shell or a .env file, put it in \
-             single quotes, because of its dollar signs",
+            "`wxreply hash-password` makes one; it begins with \"$argon2id$\". In a shell, put it in single quotes, \
+             because of its dollar signs",
         ),
     )
 }

@@ -29,7 +29,7 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Language};
 use crate::message::{AppKind, AppName, Mode};
 
 /// All settings, checked: paths resolved, secrets read, defaults filled in.
@@ -154,15 +154,6 @@ pub struct Alarm {
     pub cooldown: Duration,
     /// What alarms are written in; default Chinese.
     pub language: Language,
-}
-
-/// A language that people are spoken to in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// `"zh"`
-    Chinese,
-    /// `"en"`
-    English,
 }
 
 /// `[[app]]`

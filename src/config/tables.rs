@@ -10,7 +10,8 @@ use toml::de::DeValue;
 use super::secret::Vault;
 use super::section::{Findings, Problem, Section};
 use super::value::{boolean, bytes, choice, duration, duration_from, integer, url};
-use super::{Alarm, Language, Log, Outbox, Push, Webhook, codes};
+use super::{Alarm, Log, Outbox, Push, Webhook, codes};
+use crate::diagnostic::Language;
 
 const ON_UNCERTAIN: &[(&str, bool)] = &[("resend", false), ("hold", true)];
 const LANGUAGES: &[(&str, Language)] = &[("zh", Language::Chinese), ("en", Language::English)];

@@ -6,8 +6,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::read::read;
-use super::{AccessTokenSource, Language, Read, Role};
-use crate::diagnostic::Diagnostic;
+use super::{AccessTokenSource, Read, Role};
+use crate::diagnostic::{Diagnostic, Language};
 use crate::message::Mode;
 
 const APP: &str = r#"
@@ -177,7 +177,7 @@ pasword = "x"
     4: C026 `token_key` has fewer than 16 characters, so that it could be guessed → let the machine choose one: `openssl rand -hex 32`
     5: C016 `url` is no web address → write where people reach it: "https://console.example.com"
     7: C023 a user can't be named "a b" → write at most 64 letters, digits, -, _, . and @, without spaces
-    8: C025 `password_hash` is no argon2 hash of a password → `wxreply hash-password` makes one; it begins with "$argon2id$". In a shell or a .env file, put it in single quotes, because of its dollar signs
+    8: C025 `password_hash` is no argon2 hash of a password → `wxreply hash-password` makes one; it begins with "$argon2id$". In a shell, put it in single quotes, because of its dollar signs
     9: C009 `role` can't be "admin" → write "viewer" or "agent" or "editor"
     15: C024 there are two users named "ops" → the audit trail calls people by these names: give everybody their own
     18: C002 [[admin.user]] has no key `pasword` → did you mean `password_hash`?

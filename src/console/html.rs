@@ -36,6 +36,11 @@ pub(super) fn own_place(place: &str) -> &str {
     if ours { place } else { "/" }
 }
 
+/// A text as one segment of an address.
+pub(super) fn segment(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// How times are shown: where, in which language, seen from when.
 #[derive(Clone)]
 pub(super) struct Watch {
@@ -75,6 +80,11 @@ impl Watch {
         then.strftime(format).to_string()
     }
 
+    /// `10:00`
+    pub fn minute(&self, time: &Timestamp) -> String {
+        time.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
+    }
+
     /// `10:00:05`
     pub fn clock(&self, time: &Timestamp) -> String {
         time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
@@ -110,6 +120,19 @@ pub(super) fn number(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `1.2 GB`, in powers of 1,000.
+pub(super) fn size(bytes: u64) -> String {
+    let units = ["B", "KB", "MB", "GB", "TB"];
+    let mut size = bytes as f64; // exact up to 9 PB
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && size < 99.95);
+    format!("{size:.digits$} {}", units[unit])
 }
 
 /// `42.1%`; `–` of nothing.
@@ -160,6 +183,17 @@ mod tests {
             (12_345_678, "12,345,678"),
         ] {
             assert_eq!(number(n), text);
+        }
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 KB"),
+            (99_949, "99.9 KB"),
+            (123_456, "123 KB"),
+            (999_600, "1.0 MB"),
+            (1_234_567_890, "1.2 GB"),
+        ] {
+            assert_eq!(size(bytes), text);
         }
         assert_eq!(percent(1, 3), "33.3%");
         assert_eq!(percent(0, 0), "–");

@@ -17,8 +17,12 @@ mod router;
 mod routes;
 mod words;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -26,16 +30,17 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::AdminUser;
 use crate::editing::RulesEditor;
 use crate::intake::Intake;
-use crate::message::{AppKind, AppName};
+use crate::message::{AppKind, AppName, Mode};
 use crate::metrics::Metrics;
 use crate::receiver::Receiver;
 use crate::reload::Reloader;
 use crate::store::Store;
-use crate::token::TokenKeeper;
+use crate::token::{TokenKeeper, TokenSource};
 use access::Attempts;
 
 /// What the console needs. One a daemon.
@@ -66,8 +71,36 @@ pub struct Console {
     pub timezone: TimeZone,
     /// Ends live streams.
     pub stop: CancellationToken,
+    /// What is wrong at the moment.
+    pub alarms: Alarms,
+    /// What is shown of the settings.
+    pub settings: Settings,
     /// Failed sign-ins, to slow down whoever guesses.
     pub attempts: Attempts,
+}
+
+/// What is shown of the settings: nothing that is secret.
+pub struct Settings {
+    /// The file that they were read from.
+    pub config: PathBuf,
+    /// Where the rules are.
+    pub rules: PathBuf,
+    /// The database.
+    pub database: String,
+    /// Where pushes come in.
+    pub listen: SocketAddr,
+    /// How long messages are kept; `None`: for ever.
+    pub retention: Option<Duration>,
+    /// Whether customers' pictures are kept.
+    pub media: bool,
+    /// Replies of each window kept for a person.
+    pub reserve: u32,
+    /// How long a reply is tried.
+    pub max_age: Duration,
+    /// Whether anybody is told of alarms.
+    pub alarms_told: bool,
+    /// When the daemon started.
+    pub started: Timestamp,
 }
 
 /// One app as the console knows it.
@@ -78,6 +111,10 @@ pub struct ConsoleApp {
     pub kind: AppKind,
     /// Its AppID.
     pub app_id: String,
+    /// The mode below which no push is taken.
+    pub mode: Mode,
+    /// Where its access token comes from.
+    pub source: TokenSource,
     /// Its access token.
     pub token: TokenKeeper,
 }

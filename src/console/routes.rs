@@ -41,6 +41,23 @@ pub(super) static ROUTES: &[Route] = routes! {
 
     // Pages.
     GET "/" VIEWER pages::overview::page;
+    GET "/conversations" VIEWER pages::conversations::page;
+    GET "/conversations/{app}/{openid}" VIEWER pages::conversations::thread;
+    POST "/conversations/{app}/{openid}/reply" AGENT pages::write::reply;
+    POST "/conversations/{app}/{openid}/mute" AGENT pages::write::mute;
+    POST "/conversations/{app}/{openid}/unmute" AGENT pages::write::unmute;
+    GET "/conversations/{app}/{openid}/forget" EDITOR pages::forget::page;
+    POST "/conversations/{app}/{openid}/forget" EDITOR pages::forget::forget;
+    GET "/messages" VIEWER pages::messages::page;
+    GET "/messages/{id}" VIEWER pages::message::page;
+    GET "/pictures/{id}" VIEWER api::pictures::get;
+    GET "/snippets" AGENT pages::snippets::page;
+    POST "/snippets" AGENT pages::snippets::save;
+    POST "/snippets/delete" AGENT pages::snippets::delete;
+
+    GET "/outbox" VIEWER pages::outbox::page;
+    POST "/outbox" AGENT pages::outbox::act;
+    GET "/system" VIEWER pages::system::page;
 
     // Pages of rules and versions.
     GET "/rules" VIEWER pages::rules::list;
@@ -63,6 +80,29 @@ pub(super) static ROUTES: &[Route] = routes! {
     GET "/api/openapi.json" NOTHING api::openapi::get;
     GET "/api/token" OWN_KEY api::token::get;
     GET "/api/events" VIEWER live::events;
+    GET "/api/overview" VIEWER api::overview::get;
+    GET "/api/outbox" VIEWER api::outbox::list;
+    POST "/api/outbox/resend" AGENT api::outbox::resend;
+    POST "/api/outbox/drop" AGENT api::outbox::drop;
+    GET "/api/system" VIEWER api::system::get;
+    GET "/api/audit" VIEWER api::system::audit;
+
+    // Conversations and the log.
+    GET "/api/conversations" VIEWER api::conversations::list;
+    GET "/api/conversations/{app}/{openid}" VIEWER api::conversations::user;
+    GET "/api/conversations/{app}/{openid}/messages" VIEWER api::conversations::messages;
+    POST "/api/conversations/{app}/{openid}/replies" AGENT api::conversations::reply;
+    POST "/api/conversations/{app}/{openid}/mute" AGENT api::conversations::mute;
+    POST "/api/conversations/{app}/{openid}/unmute" AGENT api::conversations::unmute;
+    POST "/api/conversations/{app}/{openid}/forget" EDITOR api::conversations::forget;
+    GET "/api/messages" VIEWER api::messages::list;
+    GET "/api/messages/export" VIEWER api::messages::export;
+    GET "/api/messages/{id}" VIEWER api::messages::get;
+    GET "/api/messages/{id}/explain" VIEWER api::messages::explain;
+    GET "/api/messages/{id}/picture" VIEWER api::pictures::get;
+    GET "/api/snippets" VIEWER api::snippets::list;
+    PUT "/api/snippets/{name}" AGENT api::snippets::put;
+    DELETE "/api/snippets/{name}" AGENT api::snippets::delete;
 
     // Rules and versions.
     GET "/api/rules" VIEWER api::rules::list;

@@ -8,14 +8,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Daemon, STOP_PUSHES, StartError, http, supervise};
+use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
+use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
-use crate::console::{self, Console, ConsoleApp};
+use crate::console::{self, Console, ConsoleApp, Settings};
 use crate::editing::RulesEditor;
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
+use crate::pictures::{self, Album};
 use crate::receiver::{self, Receiver};
 use crate::reload::{self, Reloader, RulesSource};
 use crate::store::{Access, Store, StoreError};
@@ -43,6 +45,7 @@ impl Daemon {
             .map(|app| api(app, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let webhook = webhook_client(&config)?;
+        let messenger = messenger(&config, metrics.clone())?;
         let (listener, addr) = bind("listen", config.listen).await?;
         let (admin_listener, admin_addr) = bind("[admin] listen", config.admin.listen).await?;
         let store = Store::open(&config.database, Access::Daemon, clock.clone(), metrics.clone())
@@ -84,6 +87,8 @@ impl Daemon {
         let mut others = Vec::new();
         let mut senders = Vec::new();
         let mut console_apps = Vec::new();
+        let mut watched = Vec::new();
+        let mut albums = Vec::new();
         for (app, api) in config.apps.iter().zip(apis) {
             let token = TokenKeeper::new(
                 app.name.clone(),
@@ -97,12 +102,23 @@ impl Daemon {
                 name: app.name.clone(),
                 kind: app.kind,
                 app_id: app.app_id.clone(),
+                mode: app.mode,
+                source: token_source(&app.access_token),
+                token: token.clone(),
+            });
+            albums.push(Album {
+                app: app.name.clone(),
+                api: api.clone(),
                 token: token.clone(),
             });
             senders.push(Sender {
                 app: app.name.clone(),
                 kind: app.kind,
                 api,
+                token: token.clone(),
+            });
+            watched.push(WatchedApp {
+                name: app.name.clone(),
                 token: token.clone(),
             });
             let stop = rooms.clone();
@@ -121,6 +137,44 @@ impl Daemon {
             "reload",
             rooms.clone(),
             watch,
+        )));
+        let alarms = Alarms::default();
+        let look_out = {
+            let stop = rooms.clone();
+            let watch = alarm::Watch {
+                store: store.clone(),
+                rules: rules.clone(),
+                apps: watched,
+                metrics: metrics.clone(),
+                clock: clock.clone(),
+                cooldown: config.alarm.cooldown,
+                messenger,
+                alarms: alarms.clone(),
+            };
+            move || watch.clone().run(stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "alarm",
+            rooms.clone(),
+            look_out,
+        )));
+        if config.log.media {
+            let (store, clock, stop) = (store.clone(), clock.clone(), rooms.clone());
+            let fetch = move || pictures::run(store.clone(), albums.clone(), clock.clone(), stop.clone());
+            others.push(tokio::spawn(supervise::keep_running(
+                "pictures",
+                rooms.clone(),
+                fetch,
+            )));
+        }
+        let keep_house = {
+            let (store, retention, stop) = (store.clone(), config.log.retention, rooms.clone());
+            move || housekeeping::run(store.clone(), retention, stop.clone())
+        };
+        others.push(tokio::spawn(supervise::keep_running(
+            "housekeeping",
+            rooms.clone(),
+            keep_house,
         )));
         let deliver = {
             let (store, clock, metrics, stop) =
@@ -142,6 +196,18 @@ impl Daemon {
 
         let doors = CancellationToken::new();
         let console = Console {
+            settings: Settings {
+                config: config.path.clone(),
+                rules: config.rules.clone(),
+                database: config.database.clone(),
+                listen: addr,
+                retention: config.log.retention,
+                media: config.log.media,
+                reserve: config.outbox.reserve,
+                max_age: config.outbox.max_age,
+                alarms_told: config.alarm.webhook.is_some() || config.alarm.wecom_robot.is_some(),
+                started: clock.now(),
+            },
             store: store.clone(),
             intake,
             editor: Arc::new(RulesEditor::new(rules.clone(), store.clone(), clock.clone())),
@@ -156,6 +222,7 @@ impl Daemon {
             timezone: config.timezone,
             stop: doors.clone(),
             attempts: Default::default(),
+            alarms,
         };
         let public = http::serve(
             listener,
@@ -257,6 +324,17 @@ fn webhook_client(config: &Config) -> Result<Option<webhook::Client>, StartError
         .map_err(|error| StartError(format!("`secret` under `[webhook]` {error}")))?;
     let client = webhook::Client::new(key).map_err(|error| StartError(format!("webhooks: {error}")))?;
     Ok(Some(client))
+}
+
+fn messenger(config: &Config, metrics: Arc<Metrics>) -> Result<Messenger, StartError> {
+    let addresses = Addresses {
+        webhook: config.alarm.webhook.clone(),
+        wecom_robot: config.alarm.wecom_robot.clone(),
+        language: config.alarm.language,
+        console: config.admin.url.clone(),
+        timezone: config.timezone.clone(),
+    };
+    Messenger::new(addresses, metrics).map_err(|error| StartError(format!("[alarm]: {error}")))
 }
 
 fn outbox_config(config: &Config, webhook: Option<webhook::Client>) -> OutboxConfig {

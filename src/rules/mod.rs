@@ -32,6 +32,7 @@ mod testcase;
 #[cfg(test)]
 mod tests;
 mod webhook;
+mod words;
 
 pub use coverage::{Coverage, Gap, Sighting};
 pub use explain::{ConditionTrace, Explanation, RuleTrace};
@@ -44,6 +45,8 @@ pub use reply::{HEAD, MediaFile};
 pub use schema::schema;
 pub use sections::{Section, SectionKind, sections};
 pub use set::{Candidates, RuleSet};
+pub use template::MAX_TEXT;
 pub use testcase::{
     Expect, ExpectedDelivery, ExpectedOutcome, ExpectedReply, ExpectedRule, Given, Step, TestCase,
 };
+pub use words::WordHits;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::counts::hour_of_end;
+use super::index::{HOUR, live};
 use super::row::{At, Cells, ceil_millis};
 use super::{Store, StoreError};
 use crate::message::{AppName, MessageId, RuleName};
@@ -31,6 +33,53 @@ const SQL: &str = "\
     from messages where time >= $1 and observed is not null group by app, observed";
 
 impl Store {
+    /// What [`Store::rule_hits`] counts, from the index where there is one: whole hours are summed up already, so that it takes
+    /// no longer on a long log. A reply counts when it was decided, however long after its message. While a daemon's index is
+    /// far behind (see [`Store::index_status`]), hits of the time between are missing.
+    pub async fn rule_counts(
+        &self,
+        since: Timestamp,
+    ) -> Result<BTreeMap<(AppName, RuleName), RuleHits>, StoreError> {
+        let (mark, index) = self.indexed().await?;
+        let Some(mut index) = index.filter(|_| mark.0 > i64::MIN) else {
+            return self.rule_hits(since).await;
+        };
+        let whole = hour_of_end(since);
+        let rows: Vec<(String, String, i64, i64, i64, i64)> = sqlx::query_as(
+            "select app, rule, sum(hits), sum(silent), sum(observed), max(last) from rule_hours where hour >= $1 \
+             group by app, rule",
+        )
+        .bind(whole)
+        .fetch_all(&mut *index)
+        .await?;
+        drop(index);
+        let mut all: BTreeMap<_, RuleHits> = BTreeMap::new();
+        let mut add = |app: String, rule: RuleName, hits: u64, silent: u64, observed: u64, last: i64| {
+            let sum = all.entry((AppName::from(app), rule)).or_default();
+            sum.hits += hits;
+            sum.silent += silent;
+            sum.observed += observed;
+            sum.last = sum.last.max(Timestamp::from_millisecond(last).ok());
+        };
+        for (app, rule, hits, silent, observed, last) in rows {
+            let [hits, silent, observed] =
+                [hits, silent, observed].map(|count| u64::try_from(count).unwrap_or_default());
+            add(app, rule.into(), hits, silent, observed, last);
+        }
+        let mut log = self.reader().await?;
+        let behind = self.index().tail(&mut log, mark).await?;
+        let (from, to) = (ceil_millis(since), whole.saturating_mul(HOUR));
+        let beginning = live::count(&mut log, (i64::MIN, i64::MIN), from, to).await?;
+        // The rows of the first, incomplete hour that are not in the index either are counted with it.
+        let tail = live::count(&mut log, behind, from.max(to), i64::MAX).await?;
+        for counts in [beginning, tail] {
+            for ((_, app, rule), count) in counts.rules {
+                add(app, rule, count.hits, count.silent, count.observed, count.last);
+            }
+        }
+        Ok(all)
+    }
+
     /// The hits of every rule that has any, among the messages that came from `since` on.
     pub async fn rule_hits(
         &self,

@@ -119,7 +119,7 @@ impl Store {
             tasks.spawn(checkpoint::run(options.clone(), wal_grown));
         }
         tasks.close();
-        let index = Arc::new(Index::of(&path));
+        let index = Arc::new(Index::of(&path, access));
         let (reading, reading_tasks) = (CancellationToken::new(), TaskTracker::new());
         match access {
             Access::Daemon => {

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
 
 use super::row::{At, Cells};
 use super::{Store, StoreError};
@@ -59,20 +60,19 @@ impl Store {
                 .bind(self.clock().now().as_millisecond())
                 .fetch_optional(&mut *conn)
                 .await?;
-        let Some(row) = row else { return Ok(None) };
-        let mut cells = Cells::of(&row);
-        let user: String = cells.next()?;
-        let at = At {
-            table: "sessions",
-            row: &user,
-        };
-        let created = at.time("created", cells.next()?)?;
-        let expires = at.time("expires", cells.next()?)?;
-        Ok(Some(Session {
-            user,
-            created,
-            expires,
-        }))
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Everybody who is signed in, the latest first.
+    pub async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "select user, created, expires from sessions where expires > $1 order by created desc",
+        )
+        .bind(self.clock().now().as_millisecond())
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter().map(read).collect()
     }
 
     /// Signs out: the cookie's value stands for nothing any more.
@@ -110,6 +110,22 @@ impl Store {
     }
 }
 
+fn read(row: &SqliteRow) -> Result<Session, StoreError> {
+    let mut cells = Cells::of(row);
+    let user: String = cells.next()?;
+    let at = At {
+        table: "sessions",
+        row: &user,
+    };
+    let created = at.time("created", cells.next()?)?;
+    let expires = at.time("expires", cells.next()?)?;
+    Ok(Session {
+        user,
+        created,
+        expires,
+    })
+}
+
 fn digest(token: &str) -> Vec<u8> {
     Sha256::digest(token).to_vec()
 }
@@ -136,8 +152,10 @@ mod tests {
         };
         let bench = bench.reopen().await;
         bench.turn_to(3599);
-        assert_eq!(bench.store.session(token).await.expect("read"), Some(session));
+        let found = bench.store.session(token).await.expect("read");
+        assert_eq!(found.as_ref(), Some(&session));
         assert_eq!(bench.store.session("another").await.expect("read"), None);
+        assert_eq!(bench.store.sessions().await.expect("read"), [session]);
         bench.turn_to(3600);
         assert_eq!(bench.store.session(token).await.expect("read"), None);
     }

@@ -119,6 +119,17 @@ impl TokenKeeper {
         self.get().await
     }
 
+    /// Why there is no token, or none newer than one that should have been renewed; nothing while all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        // Another process may have brought a token meanwhile.
+        if self.0.held(Need::Fresh).is_some() {
+            return None;
+        }
+        let state = self.0.state();
+        state.pause.as_ref().map(|pause| pause.error.to_string())
+    }
+
     /// Renews ahead of expiry until `stop`; run it in a task.
     pub async fn keep_fresh(self, stop: CancellationToken) {
         let renewals = async {

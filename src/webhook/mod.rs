@@ -1,7 +1,7 @@
 //! Asking a rule's webhook: the request, its signature, the answer read and checked. Knows neither rules nor rows; when
 //! to ask, and what to do when nothing comes back, is the outbox's.
 //!
-//! Beside `wechat::api` the only place that uses reqwest.
+//! Beside `wechat::api` and `alarm` the only place that uses reqwest.
 
 mod answer;
 mod call;

@@ -147,6 +147,12 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_told_in_chinese_too() {
+        let codes = TABLE.iter().map(|(code, ..)| *code);
+        assert!(codes.eq(super::super::errcode_zh::codes()));
+    }
+
+    #[test]
     fn codes_ask_for_what_they_must() {
         for (code, class) in [
             (-1, Busy),

@@ -6,6 +6,7 @@
 pub mod api;
 mod envelope;
 mod errcode;
+mod errcode_zh;
 mod inbound;
 mod passive;
 mod push;
@@ -16,6 +17,7 @@ mod xml;
 
 pub use envelope::{AesKey, AesKeyError, OpenError, open, seal};
 pub use errcode::{ErrcodeClass, errcode};
+pub use errcode_zh::errcode_zh;
 pub use passive::passive_answer;
 pub use push::{Credentials, Opened, Push, Refusal, check_url, open_push};
 pub use query::PushQuery;

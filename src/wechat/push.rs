@@ -83,7 +83,11 @@ pub struct Push {
 }
 
 impl Refusal {
-    /// A short stable word for metrics: `query`, `signature`, `stale`, `mode`, `key`, `envelope`, `reused`.
+    /// Every word that [`Refusal::label`] gives.
+    pub const LABELS: [&'static str; 7] =
+        ["query", "signature", "stale", "mode", "key", "envelope", "reused"];
+
+    /// A short stable word for metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {

@@ -1,6 +1,9 @@
 //! The shell of wxreply, tested as its users meet it: real sockets, a real database, WeChat simulated beside it.
 
+mod alarm;
+mod by_hand;
 mod cli;
+mod console_conversations;
 mod console_rules;
 mod crash;
 mod delivery;

@@ -12,6 +12,7 @@ use warp::Reply;
 use warp::reply::Response;
 
 use super::json_with;
+use crate::alarm::Alarm;
 use crate::config::Role;
 use crate::console::Console;
 use crate::console::problem::Problem;
@@ -34,6 +35,8 @@ struct Readiness {
     outbox: Outbox,
     tokens: BTreeMap<AppName, serde_json::Value>,
     last_refusals: BTreeMap<AppName, LastRefusal>,
+    /// All trouble there is now.
+    alarms: Vec<Alarm>,
 }
 
 #[derive(Serialize)]
@@ -94,6 +97,7 @@ impl Console {
             },
             tokens,
             last_refusals: self.receiver.last_refusals(),
+            alarms: self.alarms.current(),
         }
     }
 }

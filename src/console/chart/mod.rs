@@ -14,7 +14,8 @@ use plotters::prelude::{
 use plotters::style::Color;
 
 use super::words::Lang;
-use canvas::{Canvas, Shape, paint};
+pub(super) use canvas::Shape;
+use canvas::{Canvas, paint};
 pub(super) use ticks::Step;
 
 /// What is to be plotted over time.
@@ -140,7 +141,8 @@ fn draw_sparkline(
     top: f64,
 ) -> Result<(), DrawError> {
     let mut chart = ChartBuilder::on(area)
-        .margin(MARGIN)
+        .margin_top(MARGIN)
+        .margin_bottom(MARGIN)
         .build_cartesian_2d(0.0..places, 0.0..top)?;
     chart.draw_series(AreaSeries::new(points.clone(), 0.0, paint(1)))?;
     chart.draw_series(LineSeries::new(points, paint(1)))?;

@@ -44,6 +44,9 @@ pub(in crate::console) struct Message {
     pub errcode: Option<i64>,
     /// What went wrong, in words.
     pub error: Option<String>,
+    /// The user who wrote it, when a person did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
 }
 
 impl From<Entry> for Message {
@@ -65,6 +68,7 @@ impl From<Entry> for Message {
             attempts: entry.attempts,
             errcode: entry.errcode,
             error: entry.error,
+            author: entry.author,
         }
     }
 }

@@ -1,5 +1,12 @@
 //! Pages for people: the frame that they share, and a file for each.
 
+mod bubble;
+pub(super) mod conversations;
+pub(super) mod forget;
+mod health;
+pub(super) mod message;
+pub(super) mod messages;
+pub(super) mod outbox;
 pub(super) mod overview;
 pub(super) mod preferences;
 pub(super) mod rules;
@@ -7,8 +14,15 @@ pub(super) mod rules_editor;
 pub(super) mod rules_form;
 mod rules_outline;
 pub(super) mod sign_in;
+pub(super) mod snippets;
+pub(super) mod system;
+mod thread;
 pub(super) mod unanswered;
 pub(super) mod versions;
+pub(super) mod write;
+
+use std::borrow::Borrow;
+use std::fmt::Display;
 
 use askama::Template;
 use http::StatusCode;
@@ -20,7 +34,7 @@ use super::assets;
 use super::html::{self, Watch};
 use super::problem::Problem;
 use super::request::{Head, Request};
-use super::words::{Lang, Words};
+use super::words::{Lang, Words, filled};
 use crate::config::Role;
 
 /// Light, dark, or as the system has it.
@@ -145,6 +159,16 @@ impl Frame {
             (Place::Versions, "/versions", w.versions, w.versions, "i-versions"),
             (Place::System, "/system", w.system, w.system, "i-system"),
         ]
+    }
+
+    /// `12,345`
+    pub fn number(&self, number: impl Borrow<u64>) -> String {
+        html::number(*number.borrow())
+    }
+
+    /// A text with something in the place of its `{}`.
+    pub fn filled(&self, text: &str, with: impl Display) -> String {
+        filled(text, with)
     }
 
     pub fn asset(&self, name: &str) -> String {

@@ -38,7 +38,9 @@ pub(super) fn asks(lang: Lang, told: &str) -> String {
             None => what.to_owned(),
         },
         "state" => {
-            let states = what.split(" or ").map(|state| if state == "none" { "无" } else { state });
+            let states = what
+                .split(" or ")
+                .map(|state| if state == "none" { "无" } else { state });
             states.collect::<Vec<_>>().join(" 或 ")
         }
         _ => what.to_owned(),

@@ -84,6 +84,23 @@ fn preferred(accepted: &str) -> Option<Lang> {
     best.filter(|(weight, _)| *weight > 0.0).map(|(_, lang)| lang)
 }
 
+/// A text with something in the place of its `{}`.
+pub(super) fn filled(text: &str, with: impl std::fmt::Display) -> String {
+    filled_all(text, &[&with.to_string()])
+}
+
+/// A text with its places, `{}`, filled in.
+pub(super) fn filled_all(text: &str, places: &[&str]) -> String {
+    let mut places = places.iter();
+    let mut parts = text.split("{}");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += places.next().unwrap_or(&"");
+        out += part;
+    }
+    out
+}
+
 /// One row a text: its name, English, Chinese. A text that one language lacks does not compile.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $en:literal, $zh:literal;)* }) => {
@@ -97,10 +114,22 @@ macro_rules! words {
     };
 }
 
+mod conversations;
+mod errcode;
 mod frame;
+mod outbox;
+mod overview;
 mod rules;
+mod system;
+mod trouble;
 mod unanswered;
 mod versions;
+
+pub(super) use trouble::told;
+mod messages;
+mod snippets;
+pub(super) mod status;
+pub(super) mod told;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
@@ -108,16 +137,37 @@ pub(super) struct Words {
     pub rules: &'static rules::Rules,
     pub unanswered: &'static unanswered::Unanswered,
     pub versions: &'static versions::Versions,
+    pub outbox: &'static outbox::Outbox,
+    pub overview: &'static overview::Overview,
+    pub system: &'static system::System,
+    pub conversations: &'static conversations::Conversations,
+    pub messages: &'static messages::Messages,
+    pub snippets: &'static snippets::Snippets,
+    pub status: &'static status::Status,
 }
 
 static EN: Words = Words {
     frame: &frame::EN,
+    outbox: &outbox::EN,
+    overview: &overview::EN,
+    system: &system::EN,
+    conversations: &conversations::EN,
+    messages: &messages::EN,
+    snippets: &snippets::EN,
+    status: &status::EN,
     rules: &rules::EN,
     unanswered: &unanswered::EN,
     versions: &versions::EN,
 };
 static ZH: Words = Words {
     frame: &frame::ZH,
+    conversations: &conversations::ZH,
+    messages: &messages::ZH,
+    snippets: &snippets::ZH,
+    status: &status::ZH,
+    outbox: &outbox::ZH,
+    overview: &overview::ZH,
+    system: &system::ZH,
     rules: &rules::ZH,
     unanswered: &unanswered::ZH,
     versions: &versions::ZH,

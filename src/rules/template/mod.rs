@@ -26,7 +26,7 @@ use super::read::{Reader, Text as Written, nearest};
 use crate::diagnostic::Span;
 
 /// The most bytes of text that WeChat was seen to take in one message; it publishes no number (45002 above it).
-pub(super) const MAX_TEXT: usize = 2048;
+pub const MAX_TEXT: usize = 2048;
 
 /// What filling in one template may cost: some 20,000 steps, or a megabyte. A template that a person writes needs
 /// well under a thousand.

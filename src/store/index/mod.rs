@@ -8,9 +8,12 @@
 mod batch;
 mod file;
 mod forget;
+pub(super) mod live;
 mod seek;
 mod shrink;
 mod task;
+#[cfg(test)]
+mod tests;
 pub(super) mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +28,7 @@ use tokio::sync::Notify;
 pub(super) use seek::{Candidate, Part, number_of};
 pub(super) use task::Indexer;
 
-use super::{Store, StoreError};
+use super::{Access, Store, StoreError};
 
 /// How old a row is before it is taken in, in milliseconds: no older row can still appear, for a push that is not
 /// answered within 4.3 s is not recorded.
@@ -45,6 +48,8 @@ pub(super) type Place = (i64, i64);
 /// The index, as readers see it.
 pub(super) struct Index {
     path: PathBuf,
+    /// Whether this process keeps it.
+    kept: bool,
     /// None where there is no index to read.
     readers: RwLock<Option<SqlitePool>>,
     rebuilding: AtomicBool,
@@ -64,9 +69,10 @@ pub struct IndexStatus {
 }
 
 impl Index {
-    pub(super) fn of(database: &Path) -> Self {
+    pub(super) fn of(database: &Path, access: Access) -> Self {
         Self {
             path: file::beside(database),
+            kept: access == Access::Daemon,
             readers: RwLock::new(None),
             rebuilding: AtomicBool::new(false),
             look: Notify::new(),
@@ -78,6 +84,10 @@ impl Index {
         if file::usable(&self.path).await {
             self.set_readers(Some(file::readers(&self.path)));
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn set_readers(&self, pool: Option<SqlitePool>) -> Option<SqlitePool> {

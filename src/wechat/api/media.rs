@@ -1,5 +1,8 @@
-//! Temporary media: upload.
+//! Temporary media: upload and download.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,7 +18,52 @@ pub struct Uploaded {
     pub created: Timestamp,
 }
 
+/// What a download gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Downloaded {
+    /// The file.
+    Whole(Bytes),
+    /// It has more than [`MAX_PICTURE`] bytes.
+    TooLarge,
+}
+
+/// The largest picture that is downloaded, in bytes: WeChat's own limit.
+pub const MAX_PICTURE: usize = 10 << 20;
+
+/// A download may take so long even where other calls may not.
+const DOWNLOAD: Duration = Duration::from_secs(30);
+
 impl Api {
+    /// `getTempMedia` of a picture: the file that a customer sent. What WeChat refuses, it refuses in JSON.
+    pub async fn download_image(&self, token: &SecretString, media_id: &str) -> Result<Downloaded, ApiError> {
+        let token = token.expose_secret();
+        let call = Call {
+            path: "/cgi-bin/media/get",
+            query: &[("access_token", token), ("media_id", media_id)],
+            body: Body::None,
+            secret: token,
+            quote: Quote::Excerpt,
+        };
+        let received = self
+            .carry(&call, self.0.timeout.max(DOWNLOAD), MAX_PICTURE)
+            .await?;
+        if received.status == 200 && !received.whole {
+            return Ok(Downloaded::TooLarge);
+        }
+        if received.status == 200 && received.body.first().is_some_and(|first| *first != b'{') {
+            return Ok(Downloaded::Whole(received.body.into()));
+        }
+        let secrets = [token, self.0.app_secret.expose_secret()];
+        match received.read(call.quote, &secrets) {
+            Ok(answer) => Err(answer.without("a picture")),
+            // It only began like JSON.
+            Err(ApiError::Gateway { status: 200, .. }) if !received.body.is_empty() => {
+                Ok(Downloaded::Whole(received.body.into()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// `uploadTempMedia` of a picture. `mime` is `image/png`, `image/jpeg` or `image/gif`.
     pub async fn upload_image(
         &self,

@@ -1,4 +1,4 @@
-//! The back-end calls that we make: one client an app, the only place that uses reqwest.
+//! The back-end calls that we make: one client an app; beside `webhook` and `alarm` the only place that uses reqwest.
 
 mod answer;
 mod base;
@@ -8,7 +8,7 @@ mod message;
 mod tests;
 mod token;
 
-pub use media::Uploaded;
+pub use media::{Downloaded, MAX_PICTURE, Uploaded};
 pub use token::{FetchedToken, TokenRequest};
 
 use std::error::Error as _;
@@ -154,14 +154,21 @@ impl Api {
     }
 
     /// Makes a call and gives the JSON object that WeChat answers.
+    async fn call(&self, call: Call<'_>) -> Result<Answer<'_>, ApiError> {
+        let secrets = [call.secret, self.0.app_secret.expose_secret()];
+        let received = self.carry(&call, self.0.timeout, MAX_ANSWER).await?;
+        received.read(call.quote, &secrets)
+    }
+
+    /// Makes a call and gives what comes back, up to `most` bytes of it.
     ///
     /// Another base is tried only when the request certainly never left. Whatever may have left is not sent again:
     /// that is for the outbox to decide, which knows that a customer could get a message twice.
-    async fn call(&self, call: Call<'_>) -> Result<Answer<'_>, ApiError> {
+    async fn carry(&self, call: &Call<'_>, timeout: Duration, most: usize) -> Result<Received<'_>, ApiError> {
         let Inner {
             bases, preference, ..
         } = &*self.0;
-        let deadline = Instant::now() + self.0.timeout;
+        let deadline = Instant::now() + timeout;
         let secrets = [call.secret, self.0.app_secret.expose_secret()];
         let mut unreached = None;
         for index in preference.order(bases.len()) {
@@ -174,14 +181,11 @@ impl Api {
             }
             let base = &bases[index];
             let request = call.request(&self.0.client, &base.url);
-            let answer = self
-                .exchange(request, &base.host, left, call.quote, &secrets)
-                .await;
-            match answer {
+            match self.exchange(request, &base.host, left, most, &secrets).await {
                 Err(error @ ApiError::Unreached { .. }) => unreached = Some(error),
-                answer => {
+                received => {
                     preference.prefer(index);
-                    return answer;
+                    return received;
                 }
             }
         }
@@ -191,33 +195,37 @@ impl Api {
         }))
     }
 
-    /// One request and its answer.
+    /// One request and what comes back, up to `most` bytes of it.
     async fn exchange<'a>(
         &self,
         request: RequestBuilder,
         host: &'a str,
         timeout: Duration,
-        quote: Quote,
+        most: usize,
         secrets: &[&str],
-    ) -> Result<Answer<'a>, ApiError> {
+    ) -> Result<Received<'a>, ApiError> {
         let failed = |error| self.failure(host, error, timeout, secrets);
         let mut response = request.timeout(timeout).send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        loop {
+        let whole = loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
+                Ok(None) => break true,
                 // The status alone already says that it is not WeChat's API that answers.
-                Err(_) if status != 200 => break,
+                Err(_) if status != 200 => break true,
                 Err(error) => return Err(failed(error)),
             }
-            if body.len() > MAX_ANSWER {
-                let excerpt = format!("(more than {MAX_ANSWER} bytes)");
-                return Err(answer::gateway(host, status, excerpt));
+            if body.len() > most {
+                break false;
             }
-        }
-        answer::read(host, status, &body, quote, secrets)
+        };
+        Ok(Received {
+            host,
+            status,
+            body,
+            whole,
+        })
     }
 
     /// What a failure means for the message that was to be sent.
@@ -238,6 +246,25 @@ impl Api {
         } else {
             ApiError::Unanswered { host, cause }
         }
+    }
+}
+
+/// What came back.
+struct Received<'a> {
+    host: &'a str,
+    status: u16,
+    body: Vec<u8>,
+    /// Whether that is all of it.
+    whole: bool,
+}
+
+impl<'a> Received<'a> {
+    fn read(&self, quote: Quote, secrets: &[&str]) -> Result<Answer<'a>, ApiError> {
+        if !self.whole {
+            let excerpt = format!("(more than {MAX_ANSWER} bytes)");
+            return Err(answer::gateway(self.host, self.status, excerpt));
+        }
+        answer::read(self.host, self.status, &self.body, quote, secrets)
     }
 }
 

@@ -458,3 +458,46 @@ fn a_client_needs_bases_that_are_urls() {
     let api = bases(&["https://api.weixin.qq.com", "https://api2.weixin.qq.com"]).expect("fine");
     assert!(!format!("{api:?}").contains(SECRET));
 }
+
+#[tokio::test]
+async fn a_download_is_a_file_or_a_refusal() {
+    let download = async |status, body: &str| {
+        let fake = Fake::answering(status, body).await;
+        let downloaded = api(&[&fake.base]).download_image(&TOKEN.into(), "M&1").await;
+        let seen = fake.seen.lock().expect("no panic").remove(0);
+        assert_eq!(
+            (seen.method.as_str(), seen.path.as_str(), seen.query.as_str()),
+            (
+                "GET",
+                "/cgi-bin/media/get",
+                "access_token=ACCESS-TOKEN-0123456789&media_id=M%261"
+            )
+        );
+        downloaded
+    };
+    for file in ["\u{89}PNG", "{no json", "GIF89a"] {
+        let whole = download(200, file).await.expect("a file");
+        assert_eq!(whole, Downloaded::Whole(file.to_owned().into()));
+    }
+    let refused = download(200, r#"{"errcode":40007,"errmsg":"invalid media_id"}"#).await;
+    assert!(
+        matches!(refused, Err(ApiError::Refused { errcode: 40007, .. })),
+        "{refused:?}"
+    );
+    for (status, body) in [
+        (200, ""),
+        (200, r#"{"video_url":"x"}"#),
+        (502, "GIF89a"),
+        (302, ""),
+    ] {
+        let error = download(status, body).await.expect_err("no picture");
+        assert!(matches!(error, ApiError::Gateway { .. }), "{error:?}");
+    }
+    let large = "x".repeat(MAX_PICTURE + 1);
+    assert_eq!(
+        download(200, &large).await.expect("an answer"),
+        Downloaded::TooLarge
+    );
+    let most = download(200, &large[1..]).await.expect("a file");
+    assert!(matches!(most, Downloaded::Whole(bytes) if bytes.len() == MAX_PICTURE));
+}

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::answer::{Answer, Quote};
-use super::{Api, ApiError, Body, Call, base};
+use super::{Api, ApiError, Body, Call, MAX_ANSWER, base};
 
 /// Which call to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +75,10 @@ impl Api {
         let host = base::host(&url);
         let secrets = [url.as_str(), url.query().unwrap_or_default()];
         let request = self.0.client.get(url.clone());
-        let answer = self
-            .exchange(request, &host, self.0.timeout, Quote::Nothing, &secrets)
+        let received = self
+            .exchange(request, &host, self.0.timeout, MAX_ANSWER, &secrets)
             .await?;
-        fetched(&answer)
+        fetched(&received.read(Quote::Nothing, &secrets)?)
     }
 }
 

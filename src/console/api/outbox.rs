@@ -1,0 +1,190 @@
+//! The outbox: its lists, sending again, giving up.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use warp::reply::Response;
+
+use super::json;
+use crate::console::Console;
+use crate::console::data::app;
+use crate::console::data::outbox::{self, Outbox, OutboxCursor, OutboxList};
+use crate::console::problem::Problem;
+use crate::console::request::Request;
+use crate::message::MessageId;
+
+/// The longest part of a list.
+const MOST: u32 = 200;
+
+/// Ids in one request.
+const MOST_IDS: usize = 1000;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::console) struct Wanted {
+    /// Which list; `queued` unless told.
+    #[serde(default)]
+    #[param(inline, default = "queued")]
+    status: OutboxList,
+    /// Of one app alone.
+    app: Option<String>,
+    /// Where to go on: the `next` of the part before.
+    cursor: Option<String>,
+    /// The most replies to give.
+    #[serde(default = "usual")]
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: u32,
+}
+
+fn usual() -> u32 {
+    50
+}
+
+/// A list of the outbox, and how long each list is.
+#[utoipa::path(
+    get,
+    path = "/api/outbox",
+    tag = "outbox",
+    params(Wanted),
+    responses(
+        (status = 200, description = "A part of the list", body = Outbox),
+        (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let wanted: Wanted = request.query()?;
+    if !(1..=MOST).contains(&wanted.limit) {
+        return Err(Problem::bad_request(format!("`limit` is 1 to {MOST}")));
+    }
+    let app = app::chosen(&console, wanted.app.as_deref())?;
+    let cursor: Option<OutboxCursor> = wanted.cursor.map(|cursor| cursor.parse()).transpose()?;
+    json(&Outbox::gather(&console, wanted.status, app.as_ref(), cursor, wanted.limit).await?)
+}
+
+/// Some replies.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct These {
+    /// Their ids.
+    #[schema(min_items = 1, max_items = 1000, example = json!(["1h4vq0x9g3r2k"]))]
+    ids: Vec<Id>,
+}
+
+/// A message's id.
+#[derive(Deserialize, ToSchema)]
+#[schema(pattern = "^[0-7][0-9a-hjkmnp-tv-z]{12}$", example = "1h4vq0x9g3r2k")]
+pub(in crate::console) struct Id(String);
+
+/// A whole list.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct All {
+    /// Every reply that failed.
+    all: Failed,
+    /// Of one app alone.
+    #[serde(default)]
+    app: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::console) enum Failed {
+    Failed,
+}
+
+/// Some replies, or all that failed.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::console) enum Which {
+    These(These),
+    All(All),
+}
+
+impl These {
+    fn ids(&self) -> Result<Vec<MessageId>, Problem> {
+        if !(1..=MOST_IDS).contains(&self.ids.len()) {
+            return Err(Problem::bad_request(format!("`ids` are 1 to {MOST_IDS}")));
+        }
+        let ids = self.ids.iter().map(|id| id.0.parse());
+        ids.collect::<Result<_, _>>()
+            .map_err(|error: crate::message::ParseIdError| Problem::bad_request(error.to_string()))
+    }
+}
+
+/// What was changed.
+#[derive(Serialize, ToSchema)]
+pub(in crate::console) struct Changed {
+    /// The ids of the replies that were changed. Others had changed meanwhile, or are not there.
+    ids: Vec<String>,
+}
+
+fn changed(ids: &[MessageId]) -> Result<Response, Problem> {
+    json(&Changed {
+        ids: ids.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// Queues replies again that failed, were dropped, or whose end is not known. Others are left alone.
+#[utoipa::path(
+    post,
+    path = "/api/outbox/resend",
+    tag = "outbox",
+    request_body = Which,
+    responses(
+        (status = 200, description = "Which were queued again", body = Changed),
+        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::console) async fn resend(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let by = &request.who.name;
+    let ids = match request.json::<Which>()? {
+        Which::These(these) => {
+            let ids = these.ids()?;
+            console.store.resend(&ids, console.clock.now(), by).await?
+        }
+        Which::All(All {
+            all: Failed::Failed,
+            app,
+        }) => {
+            let app = app::chosen(&console, app.as_deref())?;
+            outbox::resend_failed(&console, app.as_ref(), by).await?
+        }
+    };
+    changed(&ids)
+}
+
+/// Gives up replies that wait, failed, or whose end is not known. Others are left alone, and so is one that is just being
+/// sent.
+#[utoipa::path(
+    post,
+    path = "/api/outbox/drop",
+    tag = "outbox",
+    request_body = These,
+    responses(
+        (status = 200, description = "Which were dropped", body = Changed),
+        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::console) async fn drop(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let these: These = request.json()?;
+    let ids = console
+        .store
+        .drop_replies(&these.ids()?, &request.who.name)
+        .await?;
+    changed(&ids)
+}

@@ -1,0 +1,79 @@
+//! The machinery, and who did what.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+use warp::reply::Response;
+
+use super::json;
+use crate::console::Console;
+use crate::console::data::Page;
+use crate::console::data::system::{Deed, System, deeds};
+use crate::console::problem::Problem;
+use crate::console::request::Request;
+
+/// The longest part of the trail.
+const MOST: u32 = 200;
+
+/// Apps, tokens, rules, database, alarms, who is signed in. No secret is told.
+#[utoipa::path(
+    get,
+    path = "/api/system",
+    tag = "system",
+    responses(
+        (status = 200, description = "The machinery", body = System),
+        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::console) async fn get(console: Arc<Console>, _: Request) -> Result<Response, Problem> {
+    json(&System::gather(&console).await?)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::console) struct Part {
+    /// Where to go on: the `next` of the part before.
+    cursor: Option<String>,
+    /// The most rows to give.
+    #[serde(default = "usual")]
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: u32,
+}
+
+fn usual() -> u32 {
+    50
+}
+
+/// The audit trail: who did what by hand, the latest first.
+#[utoipa::path(
+    get,
+    path = "/api/audit",
+    tag = "system",
+    params(Part),
+    responses(
+        (status = 200, description = "A part of the trail", body = Page<Deed>),
+        (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::console) async fn audit(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let part: Part = request.query()?;
+    if !(1..=MOST).contains(&part.limit) {
+        return Err(Problem::bad_request(format!("`limit` is 1 to {MOST}")));
+    }
+    let before = part.cursor.as_deref().map(place).transpose()?;
+    json(&deeds(&console, before, part.limit).await?)
+}
+
+/// Behind which row of the trail to go on.
+pub(in crate::console) fn place(cursor: &str) -> Result<i64, Problem> {
+    cursor.parse().map_err(|_| {
+        Problem::bad_request("`cursor` is not one that this list gave: leave it out to begin anew")
+    })
+}
