@@ -92,11 +92,6 @@ impl Watch {
         time.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
     }
 
-    /// `10:00:05`
-    pub fn clock(&self, time: &Timestamp) -> String {
-        time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
-    }
-
     /// The day, for headings between messages: `2026-01-05 Mon`.
     pub fn day(&self, time: &Timestamp) -> String {
         let then = time.to_zoned(self.zone.clone());

@@ -48,6 +48,7 @@ words! {
         read: "Last read", "上次读取";
         path: "Path", "路径";
         database: "Database", "数据库";
+        backup: "Download a backup", "下载备份";
         size: "Size", "大小";
         wal: "Not yet in the file", "尚未写入主文件";
         index: "Search index", "搜索索引";
@@ -90,6 +91,7 @@ words! {
         did_forget: "forgot a user", "删除用户数据";
         did_snippet_put: "saved a snippet", "保存常用语";
         did_snippet_delete: "deleted a snippet", "删除常用语";
+        did_backup: "downloaded a backup", "下载备份";
         did_rules_save: "saved rules", "保存规则";
         did_rules_restore: "restored a version", "恢复版本";
         did_rules_reload: "reloaded rules", "重新加载规则";
