@@ -8,16 +8,18 @@
 //! again by the next run: `wxreply serve --config DIR/wxreply.toml` shows it.
 
 mod generated;
+mod load;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use generated::{Random, text};
+use generated::{HEAVY, Random, text};
+use jiff::{SignedDuration, Timestamp};
 use wxreply::clock::SystemClock;
 use wxreply::message::Direction;
 use wxreply::metrics::Metrics;
-use wxreply::store::{Access, Filter, Store};
+use wxreply::store::{Access, ConversationFilter, Filter, Store};
 
 const ROWS: u64 = 1_000_000;
 const QUERIES: u64 = 200;
@@ -42,6 +44,7 @@ fn main() {
         ask(&store).await;
         store.close().await;
     });
+    intake(&runtime);
 }
 
 async fn open(folder: &Path, access: Access) -> Store {
@@ -57,7 +60,9 @@ async fn make(folder: &Path, rows: u64) {
         println!("taking up {}", database.display());
         return;
     }
-    std::fs::create_dir_all(folder).expect("writable");
+    std::fs::create_dir_all(folder.join("rules")).expect("writable");
+    load::pushes::configure(folder, "wxreply.db", 8080, 8081);
+    std::fs::write(folder.join("rules/shop.toml"), generated::rules()).expect("writable");
     let start = Instant::now();
     open(folder, Access::Daemon).await.close().await;
     generated::fill(&database, rows).await;
@@ -200,4 +205,58 @@ impl Times {
             self.found
         );
     }
+}
+
+/// Rounds of pushes with the indexer at work and without, in turn; the first of each is not counted.
+const ROUNDS: usize = 6;
+const ROUND: Duration = Duration::from_secs(4);
+const CONNECTIONS: usize = 64;
+
+/// Rows that wait to be indexed, so that there is always work.
+const BACKLOG: u64 = 500_000;
+
+fn intake(runtime: &tokio::runtime::Runtime) {
+    println!("\ndurable pushes a second, {CONNECTIONS} connections, rounds of {ROUND:?}:");
+    let folders = [true, false].map(|indexed| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path();
+        runtime.block_on(async {
+            open(path, Access::Daemon).await.close().await;
+            generated::fill(&path.join("wxreply.db"), BACKLOG).await;
+        });
+        let index = path.join("wxreply.index.db");
+        std::fs::remove_file(&index).expect("deleted");
+        if !indexed {
+            // Where a folder is in its place, there can be no index.
+            std::fs::create_dir(&index).expect("made");
+        }
+        std::fs::create_dir(path.join("rules")).expect("made");
+        std::fs::write(path.join("rules/bench.toml"), load::pushes::rules()).expect("writable");
+        folder
+    });
+    let (mut serial, mut ratios) = (0, Vec::new());
+    println!("{:>5} {:>12} {:>12} {:>7}", "round", "without", "with", "ratio");
+    for round in 0..=ROUNDS {
+        let rates = [1, 0].map(|which| {
+            let folder = folders[which].path();
+            let requests = load::pushes::requests(&mut serial);
+            let (server, addr) = load::pushes::serve(folder, "wxreply.db");
+            let report = load::closed_loop(addr, &requests, CONNECTIONS, ROUND);
+            drop(server);
+            assert_eq!(report.wrong, 0, "every push is answered `success`");
+            report.rate()
+        });
+        let ratio = rates[1] / rates[0];
+        println!("{round:>5} {:>12.0} {:>12.0} {ratio:>7.3}", rates[0], rates[1]);
+        if round > 0 {
+            ratios.push(ratio);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "with the indexer at work: median {:.3} of without ({:.3}–{:.3}), goal 0.900",
+        (ratios[(ROUNDS - 1) / 2] + ratios[ROUNDS / 2]) / 2.0,
+        ratios[0],
+        ratios[ROUNDS - 1],
+    );
 }

@@ -90,6 +90,12 @@ impl Intake {
         }
     }
 
+    /// How every app's quota is reckoned.
+    #[must_use]
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies)
+    }
+
     /// Judges and records one message. `nonce` is a hash of the (timestamp, nonce) pair that its push was signed
     /// with. The message is judged by the rules that are live when this is called, from start to end.
     pub async fn accept(&self, inbound: Inbound, nonce: Option<i64>) -> Result<Recorded, RecordError> {

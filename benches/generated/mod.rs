@@ -107,6 +107,19 @@ pub fn text(random: &mut Random) -> String {
     text
 }
 
+/// Rules for this log: some of its own phrases, and the names that its rows bear.
+pub fn rules() -> String {
+    let rule = |n: u64| {
+        let words = PHRASES[n as usize % PHRASES.len()];
+        format!(
+            "[[rule]]\nname = \"规则 {n}\"\npriority = {}\nwhen.keywords = [\"{words}{}\"]\nreply = \"我们每天 9:00–21:00 营业。\"\n\n",
+            -(n as i64),
+            if n < 32 { String::new() } else { n.to_string() }
+        )
+    };
+    (0..RULES).map(rule).collect()
+}
+
 /// Writes a log of `rows` rows, messages and replies.
 pub async fn fill(database: &Path, rows: u64) {
     let url = format!("sqlite://{}", database.display());

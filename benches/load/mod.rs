@@ -8,6 +8,8 @@
 
 #![allow(dead_code, reason = "each benchmark uses one of the loops")]
 
+pub mod pushes;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

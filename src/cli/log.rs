@@ -55,7 +55,7 @@ pub(super) struct Log {
     /// Only messages that no rule answered: --status unmatched
     #[arg(long, conflicts_with = "status")]
     unmatched: bool,
-    /// Only messages that contain this text
+    /// Only messages that contain this text, whatever its letter case, width, traditional or simplified characters
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// From this time on
@@ -149,13 +149,8 @@ impl Log {
             (limit, _) => limit,
         };
         let mut recent = Recent::default();
-        if let Some(limit) = limit {
-            let newest = Filter {
-                limit: Some(limit),
-                ..filter.clone()
-            };
-            let mut entries = store.entries(&newest, Order::NewestFirst).await?;
-            entries.reverse();
+        if limit.is_some() || filter.search.is_some() {
+            let entries = newest(store, &filter, limit).await?;
             recent.take(&entries);
             writer.write(&entries)?;
         } else {
@@ -191,6 +186,24 @@ impl Log {
             writer.write(&entries)?;
         }
     }
+}
+
+/// The newest rows, at most so many, the oldest of them first: found by the index, so that nothing is read that is not
+/// wanted.
+async fn newest(store: &Store, filter: &Filter, limit: Option<u32>) -> anyhow::Result<Vec<Entry>> {
+    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+    let (mut entries, mut cursor) = (Vec::new(), None);
+    while entries.len() < limit {
+        let wanted = (limit - entries.len()).min(PAGE as usize);
+        let page = store.search(filter, cursor.as_ref(), wanted).await?;
+        entries.extend(page.entries);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    entries.reverse();
+    Ok(entries)
 }
 
 /// What `--follow` printed lately.

@@ -25,6 +25,8 @@ mod rules;
 mod schema;
 mod serve;
 mod simulate;
+mod stats;
+mod stats_format;
 mod test;
 mod test_junit;
 mod time;
@@ -76,14 +78,16 @@ enum Command {
     Schema(schema::Schema),
     /// Review the message log
     Log(Box<log::Log>),
+    /// Count messages, hits of rules and keywords, unanswered texts, failed deliveries
+    Stats(stats::Stats),
     /// Put failed, dropped or uncertain replies back in the queue
     Resend(resend::Resend),
-    /// Turn a password into the hash that stands in the config
-    HashPassword(hash_password::HashPassword),
     /// Erase one user's messages and all that is known of the user
     Forget(forget::Forget),
     /// Copy the database while the daemon runs
     Backup(backup::Backup),
+    /// Turn a password into the hash that stands in the config
+    HashPassword(hash_password::HashPassword),
     /// Push one message to a running daemon, as WeChat would
     Push(push::Push),
     /// Play WeChat for a running daemon: a page to chat on, and an API that takes its replies
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Schema(schema) => schema.run(),
         Command::Log(log) => log.run(),
+        Command::Stats(stats) => stats.run(),
         Command::Resend(resend) => resend.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Forget(forget) => forget.run(),

@@ -284,7 +284,7 @@ async fn known(config: &Config, since: Timestamp, show: bool) -> anyhow::Result<
 }
 
 async fn ask(store: &Store, since: Timestamp, show: bool, known: &mut Known) -> anyhow::Result<()> {
-    known.hits = Some(store.rule_hits(since).await?);
+    known.hits = Some(store.rule_counts(since).await?);
     let Some(live) = store.live_rule_set().await? else {
         known.notes.push(
             "what is in force is not known: no daemon has loaded rules with this database yet".to_owned(),

@@ -87,6 +87,11 @@ impl Watch {
         then.strftime(format).to_string()
     }
 
+    /// `10:00`
+    pub fn minute(&self, time: &Timestamp) -> String {
+        time.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
+    }
+
     /// `10:00:05`
     pub fn clock(&self, time: &Timestamp) -> String {
         time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()

@@ -33,6 +33,7 @@ use warp::reply::Response;
 use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::AdminUser;
+use crate::editing::RulesEditor;
 use crate::intake::Intake;
 use crate::message::{AppKind, AppName, Mode};
 use crate::metrics::Metrics;
@@ -50,6 +51,8 @@ pub struct Console {
     pub intake: Intake,
     /// The rules in force and those on the disk.
     pub rules: Arc<Reloader>,
+    /// Changes the rules.
+    pub editor: Arc<RulesEditor>,
     /// Knows which pushes were refused.
     pub receiver: Arc<Receiver>,
     /// What the daemon counts.

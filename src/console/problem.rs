@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warp::reply::Response;
 
+use super::data::finding::Finding;
 use crate::store::StoreError;
 
 /// Problem details (RFC 9457), as `application/problem+json`.
@@ -24,8 +25,7 @@ pub(super) struct Problem {
     detail: String,
     /// What is wrong with rule files, where the request was about these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
-    findings: Vec<serde_json::Value>,
+    findings: Vec<Finding>,
     #[serde(skip)]
     allow: Option<String>,
     #[serde(skip)]
@@ -90,7 +90,7 @@ impl Problem {
     }
 
     /// With what `check` found in rule files.
-    pub fn with_findings(self, findings: Vec<serde_json::Value>) -> Self {
+    pub fn with_findings(self, findings: Vec<Finding>) -> Self {
         Self { findings, ..self }
     }
 
@@ -102,8 +102,8 @@ impl Problem {
         &self.detail
     }
 
-    pub fn findings(&self) -> &[serde_json::Value] {
-        &self.findings
+    pub fn into_findings(self) -> Vec<Finding> {
+        self.findings
     }
 
     pub fn into_json(self) -> Response {

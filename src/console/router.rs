@@ -48,6 +48,8 @@ pub(super) async fn answer<B: Buf, E>(
     let is_api = head.is_api();
     let path = head.path.clone();
     let is_head = head.method == Method::HEAD;
+    // A browser asks for a name and a password in a window of its own where it is challenged with `Basic`.
+    let has_form = !is_api || head.header("sec-fetch-mode").is_some();
     let answered = route(&console, head, lang, body).await;
     let response = answered.unwrap_or_else(|problem| {
         if is_api {
@@ -58,7 +60,11 @@ pub(super) async fn answer<B: Buf, E>(
             pages::problem(lang, theme, &problem)
         }
     });
-    let response = guarded(response);
+    let mut response = guarded(response);
+    if has_form && response.headers().contains_key(header::WWW_AUTHENTICATE) {
+        let value = HeaderValue::from_static("Session realm=\"wxreply\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
     if is_head { without_body(response) } else { response }
 }
 

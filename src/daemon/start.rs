@@ -13,6 +13,7 @@ use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
 use crate::config::{self, AccessTokenSource, Config};
 use crate::console::{self, Console, ConsoleApp, Settings};
+use crate::editing::RulesEditor;
 use crate::intake::{Intake, policies_of};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OnUncertain, OutboxConfig, Sender};
@@ -209,6 +210,7 @@ impl Daemon {
             },
             store: store.clone(),
             intake,
+            editor: Arc::new(RulesEditor::new(rules.clone(), store.clone(), clock.clone())),
             rules: rules.clone(),
             receiver: receiver.clone(),
             metrics: metrics.clone(),

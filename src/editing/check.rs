@@ -1,14 +1,21 @@
 //! What is to be said of rules before they are saved: findings, tests, what no test exercises.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use jiff::civil::Date;
+use tokio::time::timeout;
 
 use super::{Candidate, EditError, Edits, RulesEditor};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::intake::Policies;
 use crate::message::RuleSetVersion;
 use crate::rehearsal::{Failure, run_test};
-use crate::reload::none_left;
+use crate::reload::{RuleFiles, none_left};
 use crate::rules::{self, Coverage, Gap, Loaded};
+
+/// How long a page waits for what is not known yet.
+const A_MOMENT: Duration = Duration::from_millis(60);
 
 /// What is to be said of rules.
 #[derive(Clone, Debug)]
@@ -153,6 +160,65 @@ impl RulesEditor {
         let mut checked = checked.await?;
         checked.in_force = checked.version.as_ref() == Some(&self.reloader.status().version);
         Ok(checked)
+    }
+}
+
+/// What was found in the set in force: looked for once for each version, and once a day, for calendars end.
+#[derive(Default)]
+pub(super) struct InForce {
+    known: Mutex<Option<(RuleSetVersion, Date, Arc<Checked>)>>,
+    /// Held while it is looked for.
+    looking: tokio::sync::Mutex<()>,
+}
+
+impl InForce {
+    fn known(&self, version: &RuleSetVersion, today: Date) -> Option<Arc<Checked>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, on, checked) = known.as_ref()?;
+        (of == version && *on == today).then(|| Arc::clone(checked))
+    }
+}
+
+impl RulesEditor {
+    /// What is to be said of the set in force; nothing as long as that takes more than a moment.
+    pub async fn check_in_force(self: &Arc<Self>) -> Option<Arc<Checked>> {
+        let live = Arc::clone(&self.reloader.live().borrow());
+        let today = self.today();
+        if let Some(known) = self.in_force.known(live.version(), today) {
+            return Some(known);
+        }
+        let editor = Arc::clone(self);
+        // It goes on when nobody waits any more: the next one who asks is told at once.
+        let looking = tokio::spawn(async move {
+            let version = live.version().clone();
+            let _looking = editor.in_force.looking.lock().await;
+            if let Some(known) = editor.in_force.known(&version, today) {
+                return Some(known);
+            }
+            let how = How {
+                policies: editor.reloader.policies().clone(),
+                today,
+                coverage: true,
+                was_empty: true,
+            };
+            let work = move |on_disk: &Candidate| {
+                let files = RuleFiles {
+                    sources: live.sources().to_vec(),
+                    media: on_disk.files.media.clone(),
+                };
+                let checked = Checked::of(&Candidate::with(&on_disk.source, files), &how);
+                Ok(Checked {
+                    in_force: true,
+                    ..checked
+                })
+            };
+            let checked = Arc::new(editor.compile(Edits::none(), work).await.ok()?);
+            let known = &editor.in_force.known;
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some((version, today, Arc::clone(&checked)));
+            Some(checked)
+        });
+        timeout(A_MOMENT, looking).await.ok()?.ok()?
     }
 }
 

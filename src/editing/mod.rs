@@ -56,6 +56,7 @@ pub struct RulesEditor {
     compiling: Semaphore,
     replaying: Semaphore,
     progress: watch::Sender<Option<Progress>>,
+    in_force: check::InForce,
 }
 
 impl RulesEditor {
@@ -71,6 +72,7 @@ impl RulesEditor {
             compiling: Semaphore::new(1),
             replaying: Semaphore::new(1),
             progress: watch::Sender::new(None),
+            in_force: Default::default(),
         }
     }
 

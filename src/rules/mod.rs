@@ -25,12 +25,14 @@ mod read;
 mod reply;
 mod rule;
 mod schema;
+mod sections;
 mod set;
 mod template;
 mod testcase;
 #[cfg(test)]
 mod tests;
 mod webhook;
+mod words;
 
 pub use coverage::{Coverage, Gap, Sighting};
 pub use explain::{ConditionTrace, Explanation, RuleTrace};
@@ -41,8 +43,10 @@ pub use nearest::{Lack, NearMiss};
 pub use outline::RuleOutline;
 pub use reply::{HEAD, MediaFile};
 pub use schema::schema;
+pub use sections::{Section, SectionKind, sections};
 pub use set::{Candidates, RuleSet};
 pub use template::MAX_TEXT;
 pub use testcase::{
     Expect, ExpectedDelivery, ExpectedOutcome, ExpectedReply, ExpectedRule, Given, Step, TestCase,
 };
+pub use words::WordHits;

@@ -50,6 +50,24 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// The enabled rules that take a text whatever it says: a message that only these answer was not understood.
+    #[must_use]
+    pub fn catch_alls(&self) -> Vec<RuleName> {
+        let takes_texts = |rule: &&Rule| {
+            let kinds = &rule.when.kinds;
+            rule.when.text.is_none()
+                && kinds.events.is_empty()
+                && (kinds.msg_types.is_empty() || kinds.msg_types.iter().any(|kind| kind == "text"))
+        };
+        self.rules
+            .iter()
+            .filter(takes_texts)
+            .map(|rule| rule.name.clone())
+            .collect()
+    }
+}
+
 fn outline(rule: &Rule, enabled: bool) -> RuleOutline {
     RuleOutline {
         rule: rule.name.clone(),
@@ -149,6 +167,17 @@ fn does(then: &Then) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::rules::tests::set;
+
+    #[test]
+    fn what_takes_any_text_is_told_from_what_asks_for_one() {
+        let set = set("[[rule]]\nname = 'default'\npriority = -1\nreply = 'x'\n\
+             [[rule]]\nname = 'texts'\nwhen.msg_type = ['text', 'image']\nwhen.misses = 2\nreply = 'x'\n\
+             [[rule]]\nname = 'images'\nwhen.msg_type = 'image'\nreply = 'x'\n\
+             [[rule]]\nname = 'events'\nwhen.event = 'subscribe'\nreply = 'x'\n\
+             [[rule]]\nname = 'words'\nwhen.keywords = 'x'\nreply = 'x'\n\
+             [[rule]]\nname = 'off'\nenabled = false\nreply = 'x'\n");
+        assert_eq!(set.catch_alls(), ["texts".into(), "default".into()]);
+    }
 
     #[test]
     fn every_part_of_a_rule_is_named() {

@@ -139,6 +139,12 @@ impl RuleSet {
         &self.version
     }
 
+    /// The files that it was made from, in the order of their paths.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// How many rules there are, the disabled ones not counted.
     #[must_use]
     pub fn len(&self) -> usize {

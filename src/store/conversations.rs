@@ -412,3 +412,106 @@ async fn told(conn: &mut SqliteConnection, found: Vec<Found>) -> Result<Vec<Conv
     };
     Ok(found.into_iter().filter_map(tell).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Order;
+    use crate::store::testing::{Bench, at, shop};
+
+    async fn pages(bench: &Bench, filter: &ConversationFilter, limit: usize) -> Vec<Conversation> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        for _ in 0..100 {
+            let page = bench
+                .store
+                .conversations(filter, cursor.as_ref(), limit)
+                .await
+                .expect("read");
+            all.extend(page.conversations);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return all,
+            }
+        }
+        panic!("no end: {filter:?}");
+    }
+
+    fn names(conversations: &[Conversation]) -> Vec<(String, String)> {
+        let name = |one: &Conversation| (one.app.to_string(), one.openid.to_string());
+        conversations.iter().map(name).collect()
+    }
+
+    #[tokio::test]
+    async fn each_user_comes_once_the_last_to_write_first() {
+        let bench = Bench::new().await;
+        shop(&bench, 0..100, 1).await;
+        let log = bench
+            .store
+            .entries(&Filter::default(), Order::NewestFirst)
+            .await
+            .expect("read");
+        let mut expected: Vec<(String, String)> = Vec::new();
+        for entry in log.iter().filter(|entry| entry.reply_to.is_none()) {
+            let name = (entry.app.to_string(), entry.openid.to_string());
+            if !expected.contains(&name) {
+                expected.push(name);
+            }
+        }
+        for limit in [1, 4, 100] {
+            let all = pages(&bench, &ConversationFilter::default(), limit).await;
+            assert_eq!(names(&all), expected);
+        }
+        let all = pages(&bench, &ConversationFilter::default(), 100).await;
+        assert!(all.iter().any(|one| one.last_reply.is_some()) && all.iter().any(|one| one.waiting > 0));
+        for one in &all {
+            let newest = |wanted: bool| {
+                let own = |entry: &&Entry| entry.app == one.app && entry.openid == one.openid;
+                log.iter()
+                    .filter(own)
+                    .find(|entry| entry.reply_to.is_some() == wanted)
+            };
+            assert_eq!(Some(&one.last), newest(false));
+            if let Some(reply) = &one.last_reply {
+                assert_eq!(Some(reply), newest(true));
+            }
+        }
+        let filter = |change: fn(&mut ConversationFilter)| {
+            let mut filter = ConversationFilter::default();
+            change(&mut filter);
+            filter
+        };
+        let unmatched = pages(&bench, &filter(|f| f.unmatched_only = true), 3).await;
+        let count = all.iter().filter(|one| one.last.status == "unmatched").count();
+        assert!(unmatched.len() == count && count > 0);
+        assert_eq!(pages(&bench, &filter(|f| f.muted_only = true), 3).await, []);
+        sqlx::query("update contacts set muted_until = $1 where openid = 'o4'")
+            .bind(at(5000).as_millisecond())
+            .execute(&mut bench.raw().await)
+            .await
+            .expect("muted");
+        let muted = pages(&bench, &filter(|f| f.muted_only = true), 3).await;
+        assert!(!muted.is_empty() && muted.iter().all(|one| one.openid.as_str() == "o4"));
+        let other = pages(&bench, &filter(|f| f.app = Some("other".into())), 3).await;
+        assert!(!other.is_empty() && other.iter().all(|one| one.app.as_str() == "other"));
+
+        let prefix = pages(&bench, &filter(|f| f.openid_prefix = Some("o".into())), 2).await;
+        let mut sorted = expected.clone();
+        sorted.sort();
+        assert_eq!(names(&prefix), sorted);
+        let one = pages(&bench, &filter(|f| f.openid_prefix = Some("o4".into())), 2).await;
+        assert!(one.iter().all(|one| one.openid.as_str() == "o4") && one.len() == 2);
+
+        let mut by_text = names(&pages(&bench, &filter(|f| f.search = Some("退款".into())), 5).await);
+        let has = |entry: &&Entry| entry.content.as_ref().is_some_and(|text| text.contains("退款"));
+        let mut with: Vec<_> = log
+            .iter()
+            .filter(has)
+            .map(|entry| (entry.app.to_string(), entry.openid.to_string()))
+            .collect();
+        for list in [&mut by_text, &mut with] {
+            list.sort();
+            list.dedup();
+        }
+        assert_eq!(by_text, with);
+    }
+}

@@ -81,6 +81,26 @@ impl Replies {
     }
 }
 
+impl std::ops::AddAssign for Taken {
+    fn add_assign(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.unmatched += other.unmatched;
+        self.cooldown += other.cooldown;
+        self.muted += other.muted;
+        self.malformed += other.malformed;
+    }
+}
+
+impl std::ops::AddAssign for Replies {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.queued += other.queued;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.uncertain += other.uncertain;
+    }
+}
+
 /// How long the pushes of one hour waited for their answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HourLatency {
@@ -301,4 +321,108 @@ pub(super) fn hour_of_end(time: Timestamp) -> i64 {
 
 fn begin(hour: i64) -> Timestamp {
     Timestamp::from_millisecond(hour.saturating_mul(HOUR)).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Access;
+    use crate::store::testing::{Bench, at, shop};
+
+    #[tokio::test]
+    async fn the_index_counts_what_the_log_has() {
+        let bench = Bench::new().await;
+        shop(&bench, 0..150, 97).await;
+        bench.index_at(150 * 97).await;
+        shop(&bench, 150..153, 97).await; // not in the index yet
+        let command = bench.open(Access::Command).await.expect("opens");
+        command.index().close_readers().await;
+        for (since, until) in [(-7200, 20_000), (4000, 9000)] {
+            for app in [
+                None,
+                Some("shop".into()),
+                Some("other".into()),
+                Some("none".into()),
+            ] {
+                let (since, until) = (at(since), at(until));
+                let hours = bench.store.hours(since, until, app.as_ref()).await.expect("read");
+                let counted = command.hours(since, until, app.as_ref()).await.expect("read");
+                assert_eq!(hours, counted, "{since} {until} {app:?}");
+            }
+        }
+        let hours = bench.store.hours(at(0), at(20_000), None).await.expect("read");
+        assert!(hours.len() >= 4 && hours.is_sorted_by_key(|hour| hour.hour));
+        let sum = |count: fn(&HourCounts) -> u64| hours.iter().map(count).sum::<u64>();
+        assert_eq!(sum(|hour| hour.messages.total() + hour.events.total()), 153);
+        for (status, sum) in [
+            ("sent", sum(|hour| hour.replies.sent)),
+            ("queued", sum(|hour| hour.replies.queued)),
+            ("dropped", sum(|hour| hour.replies.dropped)),
+            (
+                "unmatched",
+                sum(|hour| hour.messages.unmatched + hour.events.unmatched),
+            ),
+        ] {
+            let rows: i64 = sqlx::query_scalar("select count(*) from messages where status = $1")
+                .bind(status)
+                .fetch_one(&mut bench.raw().await)
+                .await
+                .expect("read");
+            assert_eq!(i64::try_from(sum), Ok(rows), "{status}");
+            assert!(rows > 0 || status == "queued", "{status}");
+        }
+        command.close().await;
+    }
+
+    #[tokio::test]
+    async fn rules_are_counted_as_by_reading_the_whole_log() {
+        let bench = Bench::new().await;
+        shop(&bench, 0..150, 97).await;
+        bench.index_at(150 * 97).await;
+        shop(&bench, 150..153, 97).await;
+        for since in [-7200, 0, 3601, 5000, 14_600] {
+            let (fast, whole) = (
+                bench.store.rule_counts(at(since)),
+                bench.store.rule_hits(at(since)),
+            );
+            assert_eq!(fast.await.expect("read"), whole.await.expect("read"), "{since}");
+        }
+    }
+
+    #[tokio::test]
+    async fn latencies_survive_a_restart() {
+        let bench = Bench::new().await;
+        bench.metrics.push_answered(Duration::from_millis(4));
+        let bench = bench.reopen().await;
+        bench.metrics.push_answered(Duration::from_millis(4));
+        let bench = bench.reopen().await;
+        let hours = bench.store.latency(at(0), at(1)).await.expect("read");
+        assert_eq!(hours.len(), 1);
+        let p99 = hours[0].p99.as_secs_f64() * 1e3;
+        assert!(hours[0].count == 2 && (3.0..5.0).contains(&p99), "{hours:?}");
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_by_their_reason() {
+        let bench = Bench::new().await;
+        shop(&bench, 0..60, 1).await;
+        let failures = bench.store.delivery_failures(at(0), None).await.expect("read");
+        assert_eq!(failures.len(), 1);
+        assert_eq!(
+            (failures[0].status.as_str(), failures[0].errcode),
+            ("dropped", None)
+        );
+        assert!(
+            failures[0]
+                .error
+                .as_ref()
+                .is_some_and(|error| error.starts_with("quota"))
+        );
+        let none = bench
+            .store
+            .delivery_failures(at(0), Some(&"none".into()))
+            .await
+            .expect("read");
+        assert_eq!(none, []);
+    }
 }

@@ -152,7 +152,7 @@ static ERASE_SETTLED: Rows = Rows::new(
     GONE,
     ") delete from messages where id in (select m.id from gone cross join messages m \
      where m.id between gone.id and gone.id + 15 \
-     and not exists (select 1 from messages q not indexed where q.id between gone.id and gone.id + 15 \
+     and not exists (select 1 from messages q where q.id between gone.id and gone.id + 15 \
      and q.status = 'queued')) returning (id & 15) <> 0",
 );
 
@@ -193,4 +193,33 @@ pub(super) async fn erase(
         erased.pictures += query.fetch_all(&mut *conn).await?.len() as u64;
     }
     Ok(erased)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+
+    use super::*;
+    use crate::store::testing::Bench;
+
+    #[tokio::test]
+    async fn a_piece_is_found_by_its_keys_alone() {
+        let bench = Bench::new().await;
+        for statement in [&ERASE, &ERASE_SETTLED, &ERASE_PICTURES, &FIND_PICTURES] {
+            let sql = statement.text(PIECE).into_sql_str();
+            let sql = AssertSqlSafe(format!("explain query plan {}", sql.as_str()));
+            let plan = sqlx::query(sql)
+                .fetch_all(&mut bench.raw().await)
+                .await
+                .expect("a plan");
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            for step in &plan {
+                let by_key = step.contains("INTEGER PRIMARY KEY");
+                let of_the_list = ["gone", "CONSTANT", "SUBQUERY", "B-TREE", "CO-ROUTINE", "BLOOM"]
+                    .iter()
+                    .any(|word| step.contains(word));
+                assert!(by_key || of_the_list, "{plan:#?}");
+            }
+        }
+    }
 }

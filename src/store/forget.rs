@@ -1,5 +1,6 @@
 //! Forgetting one user: the law gives them the right to it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,8 +80,7 @@ impl Store {
         by: &str,
         erased: &mut Erased,
     ) -> Result<bool, StoreError> {
-        let mut list = self.list_of(app, openid).await?;
-        let latest = list.first().copied();
+        let (latest, mut list) = self.list_of(app, openid).await?;
         list.reverse();
         let rest = list.split_off(list.len() - list.len() % PIECE);
         for piece in list.chunks(PIECE) {
@@ -134,20 +134,37 @@ impl Store {
         Ok(gone)
     }
 
-    /// The keys of all messages of a user, the latest first.
-    async fn list_of(&self, app: &AppName, openid: &OpenId) -> Result<Vec<MessageId>, StoreError> {
+    /// The latest message that the user's row names, and the keys of all that are there, the latest first.
+    async fn list_of(
+        &self,
+        app: &AppName,
+        openid: &OpenId,
+    ) -> Result<(Option<MessageId>, Vec<MessageId>), StoreError> {
         let mut conn = self.reader().await?;
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "with recursive thread (id, place) as (select latest, 0 from contacts where app = $1 and openid = $2 \
-             and latest is not null union all \
-             select t.previous, place + 1 from thread join messages t on t.id = thread.id where t.previous is not null) \
-             select id from thread order by place",
+        let latest: Option<i64> =
+            sqlx::query_scalar("select latest from contacts where app = $1 and openid = $2")
+                .bind(app.as_str())
+                .bind(openid.as_str())
+                .fetch_optional(&mut *conn)
+                .await?
+                .flatten();
+        let pairs: Vec<(i64, Option<i64>)> = sqlx::query_as(
+            "with recursive thread (id) as (select $1 union \
+             select t.previous from thread join messages t on t.id = thread.id where t.previous is not null) \
+             select m.id, m.previous from thread cross join messages m where m.id = thread.id",
         )
-        .bind(app.as_str())
-        .bind(openid.as_str())
+        .bind(latest)
         .fetch_all(&mut *conn)
         .await?;
-        Ok(ids.into_iter().map(MessageId::from_i64).collect())
+        // A message that was erased and pushed again is both the oldest and the latest: so each is taken once.
+        let mut previous: HashMap<i64, Option<i64>> = pairs.into_iter().collect();
+        let mut list = Vec::with_capacity(previous.len());
+        let mut next = latest;
+        while let Some((id, previous)) = next.and_then(|id| previous.remove_entry(&id)) {
+            list.push(MessageId::from_i64(id));
+            next = previous;
+        }
+        Ok((latest.map(MessageId::from_i64), list))
     }
 
     /// Folds the WAL into the database and cuts it off. Never waits while it holds the writer's lock: what is left to
@@ -326,6 +343,35 @@ mod tests {
         assert!(left.iter().all(|entry| entry.app.as_str() != "shop") && left.len() == 4);
         let nobody = bench.store.forget(Some(&"fourth".into()), &alice(), "ops").await;
         assert_eq!(nobody.expect("works").contacts, 0);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_erased_and_pushed_again_makes_no_circle() {
+        let bench = Bench::new().await;
+        let day = 24 * 3600;
+        let later = Inbound {
+            received: at(5 * day),
+            ..inbound(2, "oAlice")
+        };
+        bench.receive(1, "oAlice", &[]).await;
+        bench.turn_to(5 * day);
+        bench.record(later, answering(&[])).await.expect("recorded");
+        bench.turn_to(8 * day);
+        let week = Duration::from_hours(7 * 24);
+        bench.store.keep_house(Some(week)).await.expect("works");
+        bench.receive(1, "oAlice", &[]).await;
+        let filter = Filter {
+            openid: Some(alice()),
+            ..Filter::default()
+        };
+        let listed = bench
+            .store
+            .entries(&filter, Order::OldestFirst)
+            .await
+            .expect("read");
+        assert_eq!(listed.len(), 2);
+        let forgotten = bench.store.forget(None, &alice(), "ops").await.expect("works");
+        assert_eq!((forgotten.erased.messages, forgotten.contacts), (2, 1));
     }
 
     #[tokio::test]

@@ -56,6 +56,13 @@ const NOTED: usize = 100;
 /// What of a picture goes into one commit.
 const PART: usize = 256 << 10;
 
+const FIND: &str = "select m.id, m.time, m.app, m.fields from messages m \
+     where m.direction = 'in' and m.msg_type = 'image' and m.time >= $1 \
+     and not exists (select 1 from pictures p where p.id = m.id) order by m.time limit $2";
+
+const DUE: &str = "select p.id, p.app, p.media_id, p.attempts, m.time from pictures p cross join messages m \
+     where p.status = 'waiting' and p.due <= $1 and m.id = p.id order by p.due limit $2";
+
 impl Store {
     /// Notes the pictures of messages that came from `since` on, to be fetched at once. Gives when the last of these
     /// messages came.
@@ -64,15 +71,11 @@ impl Store {
         let mut last = None;
         loop {
             let mut conn = self.reader().await?;
-            let rows = sqlx::query(
-                "select m.id, m.time, m.app, m.fields from messages m \
-                 where m.direction = 'in' and m.msg_type = 'image' and m.time >= $1 \
-                 and not exists (select 1 from pictures p where p.id = m.id) order by m.time limit $2",
-            )
-            .bind(ceil_millis(since))
-            .bind(i64::try_from(NOTED).unwrap_or(i64::MAX))
-            .fetch_all(&mut *conn)
-            .await?;
+            let rows = sqlx::query(FIND)
+                .bind(ceil_millis(since))
+                .bind(i64::try_from(NOTED).unwrap_or(i64::MAX))
+                .fetch_all(&mut *conn)
+                .await?;
             drop(conn);
             let mut new: Vec<New> = Vec::with_capacity(rows.len());
             for row in &rows {
@@ -105,7 +108,8 @@ impl Store {
                     let nameless = media_id.is_empty();
                     sqlx::query(
                         "insert into pictures (id, app, media_id, status, attempts, due, error) \
-                         values ($1, $2, $3, $4, 0, $5, $6) on conflict (id) do nothing",
+                         select $1, $2, $3, $4, 0, $5, $6 where exists (select 1 from messages m where m.id = $1) \
+                         on conflict (id) do nothing",
                     )
                     .bind(id)
                     .bind(app)
@@ -130,14 +134,11 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WaitingPicture>, StoreError> {
         let mut conn = self.reader().await?;
-        let rows = sqlx::query(
-            "select p.id, p.app, p.media_id, p.attempts, m.time from pictures p join messages m on m.id = p.id \
-             where p.status = 'waiting' and p.due <= $1 order by p.due limit $2",
-        )
-        .bind(now.as_millisecond())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *conn)
-        .await?;
+        let rows = sqlx::query(DUE)
+            .bind(now.as_millisecond())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&mut *conn)
+            .await?;
         rows.iter()
             .map(|row| {
                 let mut cells = Cells::of(row);
@@ -284,6 +285,8 @@ impl Store {
 mod tests {
     use std::time::Duration;
 
+    use sqlx::{AssertSqlSafe, Row};
+
     use super::*;
     use crate::message::Inbound;
     use crate::store::testing::{Bench, alice, answering, at, inbound};
@@ -395,6 +398,21 @@ mod tests {
         bench.store.note_pictures(at(0)).await.expect("works");
         let due = bench.store.due_pictures(at(0), 1000).await.expect("read");
         assert_eq!(due.len() as u64, count);
+    }
+
+    #[tokio::test]
+    async fn no_question_reads_the_whole_log() {
+        let bench = Bench::new().await;
+        for (sql, index) in [(FIND, "messages_pictures"), (DUE, "pictures_by_due")] {
+            let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}")))
+                .fetch_all(&mut bench.raw().await)
+                .await
+                .expect("a plan");
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let plan = plan.join("\n");
+            assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
+            assert!(!plan.contains("B-TREE"), "{plan}");
+        }
     }
 
     #[tokio::test]

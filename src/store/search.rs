@@ -384,71 +384,9 @@ fn between(query: &mut QueryBuilder<Sqlite>, at: Place, floor: Place, since: Pla
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Direction, DropReason, Inbound, Outcome};
-    use crate::store::testing::{Bench, at, inbound, verdict};
-    use crate::store::{Access, Judge, Order};
-
-    const WORDS: [&str; 12] = [
-        "营业时间",
-        "營業",
-        "几点",
-        "开门",
-        "？",
-        "多少钱",
-        "Wi-Fi",
-        "退款",
-        " ",
-        "100%",
-        "_'\"",
-        "👍",
-    ];
-
-    /// A log of `count` messages, one a second, of all kinds.
-    async fn shop(bench: &Bench, seconds: std::ops::Range<u64>) {
-        for n in seconds {
-            let text = |salt: u64| -> String {
-                let words = (0..=n % 4).map(|k| WORDS[((n * 7 + k * 5 + salt) % 12) as usize]);
-                words.collect()
-            };
-            let (status, rule) = match n % 5 {
-                0 | 1 => (InboundStatus::Unmatched, None),
-                2 => (InboundStatus::Cooldown, Some("hours".into())),
-                _ => (
-                    InboundStatus::Matched,
-                    Some(if n % 2 == 0 { "hours" } else { "a-b" }.into()),
-                ),
-            };
-            let replies = if status == InboundStatus::Matched {
-                vec![text(3); n as usize % 3]
-            } else {
-                vec![]
-            };
-            let judge: Judge = Box::new(move |_, facts| {
-                let mut verdict = verdict(facts, &replies);
-                verdict.decision.status = status;
-                verdict.decision.rule = rule.clone();
-                verdict
-            });
-            let message = Inbound {
-                app: if n % 7 == 0 { "other" } else { "shop" }.into(),
-                msg_type: if n % 11 == 0 { "event" } else { "text" }.into(),
-                content: Some(text(0)),
-                received: at(n as i64),
-                id: crate::message::MessageId::new(at(n as i64).as_second(), n * 7919),
-                ..inbound(n, &format!("o{}", n % 9))
-            };
-            bench.turn_to(n as i64);
-            bench.record(message, judge).await.expect("recorded");
-            for claimed in bench.claim(n as i64).await {
-                let outcome = match n % 4 {
-                    0 => Outcome::Dropped(DropReason::Quota),
-                    1 => continue,
-                    _ => Outcome::Sent,
-                };
-                bench.settle(&claimed, outcome).await;
-            }
-        }
-    }
+    use crate::message::Direction;
+    use crate::store::testing::{Bench, at, shop};
+    use crate::store::{Access, Order};
 
     fn filters() -> Vec<Filter> {
         let all = Filter::default;
@@ -559,13 +497,13 @@ mod tests {
     #[tokio::test]
     async fn pages_find_what_is_in_the_log_with_an_index_and_without() {
         let bench = Bench::new().await;
-        shop(&bench, 0..130).await;
+        shop(&bench, 0..130, 1).await;
         let command = bench.open(Access::Command).await.expect("opens");
         command.index().close_readers().await;
         assert_eq!(command.index_status().await.expect("read").watermark, None);
         agree(&command).await;
         bench.index_at(129).await;
-        shop(&bench, 130..160).await;
+        shop(&bench, 130..160, 1).await;
         agree(&bench.store).await;
         bench.index_at(500).await;
         assert_eq!(bench.store.index_status().await.expect("read").behind, 0);

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use super::{Access, Arrival, Judge, OpenError, RecordError, Recorded, Store};
 use crate::clock::ManualClock;
 use crate::message::{
-    Answer, Contact, Decision, Delivery, Entry, Facts, Fields, Inbound, InboundStatus, MessageId, OpenId,
-    Outbound, Outcome, Reply, Settlement, Verdict,
+    Answer, Contact, Decision, Delivery, DropReason, Entry, Facts, Fields, Inbound, InboundStatus, MessageId,
+    OpenId, Outbound, Outcome, Reply, Settlement, Verdict,
 };
 use crate::metrics::Metrics;
 
@@ -217,4 +217,70 @@ pub(super) fn texts(deliveries: &[Delivery]) -> Vec<&str> {
 
 pub(super) fn alice() -> OpenId {
     "oAlice".into()
+}
+
+const WORDS: [&str; 12] = [
+    "营业时间",
+    "營業",
+    "几点",
+    "开门",
+    "？",
+    "多少钱",
+    "Wi-Fi",
+    "退款",
+    " ",
+    "100%",
+    "_'\"",
+    "👍",
+];
+
+/// Messages of all kinds, one every `step` seconds, in two apps, of nine users; by their number.
+pub(super) async fn shop(bench: &Bench, numbers: std::ops::Range<u64>, step: i64) {
+    for n in numbers {
+        let second = n as i64 * step;
+        let text = |salt: u64| -> String {
+            let words = (0..=n % 4).map(|k| WORDS[((n * 7 + k * 5 + salt) % 12) as usize]);
+            words.collect()
+        };
+        let (status, rule) = match n % 5 {
+            0 | 1 => (InboundStatus::Unmatched, None),
+            2 => (InboundStatus::Cooldown, Some("hours".into())),
+            _ => (
+                InboundStatus::Matched,
+                Some(if n % 2 == 0 { "hours" } else { "a-b" }.into()),
+            ),
+        };
+        let replies = if status == InboundStatus::Matched {
+            vec![text(3); n as usize % 3]
+        } else {
+            vec![]
+        };
+        let judge: Judge = Box::new(move |_, facts| {
+            let mut verdict = verdict(facts, &replies);
+            verdict.decision.status = status;
+            verdict.decision.rule = rule.clone();
+            if n % 6 == 0 {
+                verdict.decision.observed = vec!["watch".into()];
+            }
+            verdict
+        });
+        let message = Inbound {
+            app: if n % 7 == 0 { "other" } else { "shop" }.into(),
+            msg_type: if n % 11 == 0 { "event" } else { "text" }.into(),
+            content: Some(text(0)),
+            received: at(second),
+            id: MessageId::new(at(second).as_second(), n * 7919),
+            ..inbound(n, &format!("o{}", n % 9))
+        };
+        bench.turn_to(second);
+        bench.record(message, judge).await.expect("recorded");
+        for claimed in bench.claim(second).await {
+            let outcome = match n % 4 {
+                0 => Outcome::Dropped(DropReason::Quota),
+                1 => continue,
+                _ => Outcome::Sent,
+            };
+            bench.settle(&claimed, outcome).await;
+        }
+    }
 }

@@ -235,3 +235,53 @@ fn select(status: InboundStatus, app: Option<&AppName>) -> QueryBuilder<sqlx::Sq
     }
     query
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Bench, at, shop};
+    use crate::store::{Filter, Order};
+
+    #[tokio::test]
+    async fn unanswered_texts_are_those_of_the_log_in_the_index_or_not() {
+        let bench = Bench::new().await;
+        shop(&bench, 0..120, 1).await;
+        bench.index_at(119).await;
+        let filter = Filter {
+            status: Some("unmatched".into()),
+            app: Some("shop".into()),
+            since: Some(at(20)),
+            ..Filter::default()
+        };
+        let mut rows = bench
+            .store
+            .entries(&filter, Order::NewestFirst)
+            .await
+            .expect("read");
+        rows.retain(|entry| entry.msg_type == "text");
+        let app = "shop".into();
+        let all = bench
+            .store
+            .unanswered(Some(&app), at(20), MOST)
+            .await
+            .expect("read");
+        assert_eq!((all.messages, all.since), (rows.len(), at(20)));
+        for text in &all.texts {
+            let same: Vec<_> = rows
+                .iter()
+                .filter(|row| row.content.as_ref() == Some(&text.text))
+                .collect();
+            let users: HashSet<_> = same.iter().map(|row| &row.openid).collect();
+            assert_eq!((text.count, text.users), (same.len() as u64, users.len() as u64));
+            assert_eq!(text.last, (same[0].time, same[0].id));
+        }
+        assert_eq!(
+            all.texts.iter().map(|text| text.count).sum::<u64>(),
+            rows.len() as u64
+        );
+        let some = bench.store.unanswered(Some(&app), at(20), 7).await.expect("read");
+        assert_eq!((some.messages, some.since), (7, rows[6].time));
+        let answered = bench.store.answered(None, at(0), MOST).await.expect("read");
+        assert!(answered.messages > 10 && answered.texts.iter().all(|text| text.rule.as_str() != ""));
+    }
+}

@@ -292,3 +292,127 @@ fn rows_of(messages: &[MessageId]) -> Result<QueryBuilder<sqlx::Sqlite>, StoreEr
         ));
     Ok(query)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Inbound, Outcome};
+    use crate::store::testing::{Bench, alice, answering, at, inbound};
+
+    /// 200 messages of Alice's, each with a reply; Bob's between them.
+    async fn told() -> Bench {
+        let bench = Bench::new().await;
+        for n in 0..400 {
+            let second = i64::try_from(n).expect("small");
+            bench.turn_to(second);
+            let message = Inbound {
+                id: MessageId::new(at(second).as_second(), n * 31),
+                received: at(second),
+                ..inbound(n, if n % 2 == 0 { "oAlice" } else { "oBob" })
+            };
+            bench.record(message, answering(&["x"])).await.expect("recorded");
+        }
+        bench
+    }
+
+    async fn whole(bench: &Bench) -> Vec<Entry> {
+        let filter = Filter {
+            app: Some("shop".into()),
+            openid: Some(alice()),
+            ..Filter::default()
+        };
+        bench
+            .store
+            .entries(&filter, Order::NewestFirst)
+            .await
+            .expect("read")
+    }
+
+    #[tokio::test]
+    async fn a_thread_is_read_page_by_page() {
+        let bench = told().await;
+        let expected = whole(&bench).await;
+        assert_eq!(expected.len(), 400);
+        for limit in [1, 50, 128, 1000] {
+            let (mut read, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = bench
+                    .store
+                    .thread(&"shop".into(), &alice(), cursor.as_ref(), limit)
+                    .await
+                    .expect("read");
+                read.extend(page.entries);
+                let Some(next) = page.next else { break };
+                cursor = Some(next);
+            }
+            assert_eq!(read, expected, "{limit}");
+        }
+        // Somebody else's cursor shows nothing of theirs.
+        let bobs = bench
+            .store
+            .thread(&"shop".into(), &"oBob".into(), None, 10)
+            .await
+            .expect("read");
+        let page = bench
+            .store
+            .thread(&"shop".into(), &alice(), bobs.next.as_ref(), 10)
+            .await;
+        assert_eq!(page.expect("read").entries, []);
+    }
+
+    #[tokio::test]
+    async fn what_is_new_is_told_and_what_was_settled() {
+        let bench = told().await;
+        let expected = whole(&bench).await;
+        let (app, alice) = ("shop".into(), alice());
+        let since = |seconds| bench.store.thread_since(&app, &alice, at(seconds));
+        let new = since(390).await.expect("read");
+        let mut last: Vec<Entry> = expected
+            .iter()
+            .filter(|entry| entry.time >= at(390))
+            .cloned()
+            .collect();
+        last.reverse();
+        assert_eq!(new, last);
+        assert_eq!(since(499).await.expect("read"), []);
+        let claimed = bench.claim(499).await;
+        let mine = claimed
+            .iter()
+            .find(|claimed| claimed.openid == alice)
+            .expect("some");
+        bench.settle(mine, Outcome::Sent).await; // at 500
+        // The oldest of 200 waited first: it is too far back to be looked for, unless newer ones are news too.
+        let news = since(0).await.expect("read");
+        assert_eq!(news.len(), 400);
+        let settled = news.iter().find(|entry| entry.id == mine.id);
+        assert_eq!(settled.map(|entry| entry.status.as_str()), Some("sent"));
+    }
+
+    #[tokio::test]
+    async fn a_message_stands_among_its_neighbours() {
+        let bench = told().await;
+        let expected = whole(&bench).await;
+        for place in [0, 1, 150, 399] {
+            let id = expected[place].id;
+            let around = bench.store.around(id, 10).await.expect("read").expect("is there");
+            let at = around
+                .entries
+                .iter()
+                .position(|entry| entry.id == id)
+                .expect("is among them");
+            assert_eq!(around.newest, place < 22, "{place}");
+            let from = place - at;
+            assert_eq!(
+                around.entries,
+                expected[from..from + around.entries.len()],
+                "{place}"
+            );
+            assert!(from == 0 || at >= 18, "{place}: {at} newer");
+            assert_eq!(around.older.is_none(), place == 399);
+        }
+        assert_eq!(
+            bench.store.around(MessageId::new(1, 1), 10).await.expect("read"),
+            None
+        );
+    }
+}

@@ -2,8 +2,10 @@
 //!
 //! Judged by the very engine that serves; nothing is sent or recorded. Leaves the words for people to others.
 
+mod described;
 mod logged;
 
+pub use described::Described;
 pub use logged::{Logged, ReadLoggedError};
 
 use jiff::Timestamp;

@@ -3,7 +3,9 @@
 mod alarm;
 mod by_hand;
 mod cli;
+mod console_conversations;
 mod console_overview;
+mod console_rules;
 mod crash;
 mod delivery;
 mod demo;

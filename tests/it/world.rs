@@ -184,22 +184,7 @@ impl World {
 
     /// Starts the real binary and waits until it accepts.
     pub async fn process(&self) -> Process {
-        let child = Command::new(env!("CARGO_BIN_EXE_wxreply"))
-            .args(["serve", "--config"])
-            .arg(self.config())
-            .env("WXREPLY_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the binary starts");
-        let process = Process(child);
-        let ready = format!("{}/readyz", self.admin);
-        until("the daemon is ready", || async {
-            reqwest_get(&ready).await.is_some_and(|(status, _)| status == 200)
-        })
-        .await;
-        process
+        Process::start(&self.config(), &self.admin).await
     }
 
     /// Runs a command of the real binary in the shop's folder, to its end.
@@ -276,6 +261,26 @@ impl World {
 pub struct Process(Child);
 
 impl Process {
+    /// Starts the real binary with this config, and waits until it says at its admin listener that it is ready.
+    pub async fn start(config: &Path, admin: &str) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_wxreply"))
+            .args(["serve", "--config"])
+            .arg(config)
+            .env("WXREPLY_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
+        let process = Self(child);
+        let ready = format!("{admin}/readyz");
+        until("the daemon is ready", || async {
+            reqwest_get(&ready).await.is_some_and(|(status, _)| status == 200)
+        })
+        .await;
+        process
+    }
+
     /// `kill -9`
     pub fn kill(mut self) {
         self.0.kill().expect("it runs");

@@ -1,12 +1,19 @@
 //! The API: what the pages show and do, as JSON. A file a subject; each handler says in its attribute what it takes and gives, and
 //! `openapi` makes the document of these.
 
+pub(super) mod conversations;
 pub(super) mod health;
+pub(super) mod messages;
 pub(super) mod openapi;
 pub(super) mod outbox;
 pub(super) mod overview;
+pub(super) mod pictures;
+pub(super) mod rules;
+pub(super) mod snippets;
 pub(super) mod system;
 pub(super) mod token;
+pub(super) mod unanswered;
+pub(super) mod versions;
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;

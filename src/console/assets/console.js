@@ -4,6 +4,9 @@
 document.documentElement.classList.add("script");
 
 const wx = {
+  /** Called when the log has changed, on pages whose body says data-stream or that have parts marked with data-live. */
+  changed: [],
+
   /** A short notice that goes away by itself. */
   toast(text, bad = false) {
     const toast = document.createElement("div");
@@ -92,7 +95,7 @@ document.addEventListener("keydown", (event) => {
 // Parts marked with data-live are drawn anew when the log changes. One stream serves the whole page; while the page
 // is hidden nothing is asked for, and it catches up when it is seen again.
 const live = [...document.querySelectorAll("[data-live]")];
-if (live.length > 0) {
+if (live.length > 0 || document.querySelector("[data-stream]")) {
   const root = document.documentElement;
   let behind = false;
   let busy = false;
@@ -108,6 +111,7 @@ if (live.length > 0) {
       if (element.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) continue;
       await wx.refresh(element, element.dataset.live || location.href).catch(() => false);
     }
+    for (const run of wx.changed) await run().catch(() => false);
     busy = false;
     if (behind) catchUp();
   };

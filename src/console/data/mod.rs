@@ -1,11 +1,24 @@
 //! What pages show and the API gives: gathered once, for both.
 
 pub(super) mod app;
+pub(super) mod candidate;
+pub(super) mod contact;
+pub(super) mod conversation;
+pub(super) mod explanation;
+pub(super) mod export;
+pub(super) mod finding;
 pub(super) mod health;
+pub(super) mod log;
+pub(super) mod mark;
 pub(super) mod message;
 pub(super) mod outbox;
 pub(super) mod overview;
+pub(super) mod rules;
+pub(super) mod snippet;
 pub(super) mod system;
+pub(super) mod time;
+pub(super) mod unanswered;
+pub(super) mod version;
 
 use serde::Serialize;
 use utoipa::ToSchema;

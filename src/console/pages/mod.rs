@@ -1,11 +1,25 @@
 //! Pages for people: the frame that they share, and a file for each.
 
+mod bubble;
+pub(super) mod conversations;
+pub(super) mod forget;
 mod health;
+pub(super) mod message;
+pub(super) mod messages;
 pub(super) mod outbox;
 pub(super) mod overview;
 pub(super) mod preferences;
+pub(super) mod rules;
+pub(super) mod rules_editor;
+pub(super) mod rules_form;
+mod rules_outline;
 pub(super) mod sign_in;
+pub(super) mod snippets;
 pub(super) mod system;
+mod thread;
+pub(super) mod unanswered;
+pub(super) mod versions;
+pub(super) mod write;
 
 use std::borrow::Borrow;
 use std::fmt::Display;

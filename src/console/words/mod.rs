@@ -86,7 +86,19 @@ fn preferred(accepted: &str) -> Option<Lang> {
 
 /// A text with something in the place of its `{}`.
 pub(super) fn filled(text: &str, with: impl std::fmt::Display) -> String {
-    text.replacen("{}", &with.to_string(), 1)
+    filled_all(text, &[&with.to_string()])
+}
+
+/// A text with its places, `{}`, filled in.
+pub(super) fn filled_all(text: &str, places: &[&str]) -> String {
+    let mut places = places.iter();
+    let mut parts = text.split("{}");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += places.next().unwrap_or(&"");
+        out += part;
+    }
+    out
 }
 
 /// One row a text: its name, English, Chinese. A text that one language lacks does not compile.
@@ -102,6 +114,8 @@ macro_rules! words {
     };
 }
 
+mod conversations;
+mod errcode;
 mod frame;
 mod outbox;
 mod overview;
@@ -109,6 +123,13 @@ mod system;
 mod trouble;
 
 pub(super) use trouble::told;
+mod messages;
+mod rules;
+mod snippets;
+pub(super) mod status;
+pub(super) mod told;
+mod unanswered;
+mod versions;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
@@ -116,6 +137,13 @@ pub(super) struct Words {
     pub outbox: &'static outbox::Outbox,
     pub overview: &'static overview::Overview,
     pub system: &'static system::System,
+    pub conversations: &'static conversations::Conversations,
+    pub messages: &'static messages::Messages,
+    pub snippets: &'static snippets::Snippets,
+    pub status: &'static status::Status,
+    pub rules: &'static rules::Rules,
+    pub unanswered: &'static unanswered::Unanswered,
+    pub versions: &'static versions::Versions,
 }
 
 static EN: Words = Words {
@@ -123,12 +151,26 @@ static EN: Words = Words {
     outbox: &outbox::EN,
     overview: &overview::EN,
     system: &system::EN,
+    conversations: &conversations::EN,
+    messages: &messages::EN,
+    snippets: &snippets::EN,
+    status: &status::EN,
+    rules: &rules::EN,
+    unanswered: &unanswered::EN,
+    versions: &versions::EN,
 };
 static ZH: Words = Words {
     frame: &frame::ZH,
     outbox: &outbox::ZH,
     overview: &overview::ZH,
     system: &system::ZH,
+    conversations: &conversations::ZH,
+    messages: &messages::ZH,
+    snippets: &snippets::ZH,
+    status: &status::ZH,
+    rules: &rules::ZH,
+    unanswered: &unanswered::ZH,
+    versions: &versions::ZH,
 };
 
 #[cfg(test)]

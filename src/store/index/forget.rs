@@ -40,15 +40,18 @@ impl Store {
 
 async fn take_out(index: &mut SqliteConnection, entry: &Entry) -> Result<(), StoreError> {
     let place = (entry.time.as_millisecond(), entry.id.as_i64());
-    let seq = seek::number_of(index, place).await?;
-    let deleted = sqlx::query("delete from docs where seq = $1 and id = $2")
-        .bind(seq)
-        .bind(place.1)
-        .execute(&mut *index)
-        .await?;
-    if deleted.rows_affected() == 0 {
+    // Where rows before it are gone already, its number is a later one than the first that may be its.
+    let first = seek::number_of(index, place).await?;
+    let seq: Option<i64> = sqlx::query_scalar(
+        "delete from docs where seq = (select seq from docs where seq >= $1 order by seq limit 1) and id = $2 returning seq",
+    )
+    .bind(first)
+    .bind(place.1)
+    .fetch_optional(&mut *index)
+    .await?;
+    let Some(seq) = seq else {
         return Ok(());
-    }
+    };
     let questions = sqlx::query("delete from questions where seq = $1")
         .bind(seq)
         .execute(&mut *index)

@@ -12,6 +12,8 @@ pub(super) mod live;
 mod seek;
 mod shrink;
 mod task;
+#[cfg(test)]
+mod tests;
 pub(super) mod tokens;
 
 use std::path::{Path, PathBuf};

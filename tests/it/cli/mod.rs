@@ -12,6 +12,7 @@ mod push;
 mod replay;
 mod rules;
 mod schema;
+mod stats;
 mod test;
 mod usage;
 

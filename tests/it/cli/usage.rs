@@ -28,6 +28,8 @@ fn without_a_command_the_commands_are_listed() {
     !   schema         Print a JSON Schema of rule files or of the config, for completion in editors
     !   log            Review the message log
     !   resend         Put failed, dropped or uncertain replies back in the queue
+    !   forget         Erase one user's messages and all that is known of the user
+    !   backup         Copy the database while the daemon runs
     !   hash-password  Turn a password into the hash that stands in the config
     !   push           Push one message to a running daemon, as WeChat would
     !   simulate       Play WeChat for a running daemon: a page to chat on, and an API that takes its
@@ -41,14 +43,15 @@ fn without_a_command_the_commands_are_listed() {
     ! Exit codes:
     !   0  fine
     !   1  what was checked is bad: a finding, a failed test, a message that no rule answers, more
-    !      changes than allowed, a push that was not taken, a reply that could not be resent
+    !      changes than allowed, a push that was not taken, a reply that could not be resent, a user
+    !      whom nobody knows
     !   2  it could not run: usage, config, database, a port that is taken
     exit 2
     "#);
     assert!(run(folder.path(), &["--help"]).ends_with("exit 0"));
     for command in [
         "demo", "serve", "init", "check", "test", "explain", "rules", "replay", "fmt", "import", "schema",
-        "log", "resend", "push", "simulate",
+        "log", "resend", "forget", "backup", "push", "simulate",
     ] {
         let help = run(folder.path(), &[command, "--help"]);
         assert!(

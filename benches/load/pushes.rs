@@ -1,0 +1,162 @@
+//! Pushes of a shop in safe mode, and a daemon that takes them.
+
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wxreply::wechat::{AesKey, msg_signature, seal, signature};
+
+const RULES: usize = 1_000;
+const REQUESTS: usize = 60_000;
+
+const APP_ID: &str = "wx0123456789abcdef";
+const TOKEN: &str = "t0kenBench";
+const AES_KEY: &str = "Q7mZ2vK9pL4xT8sD1nR6wB3yF5hJ0cGaUeVoXiYtWkR";
+
+/// A process that ends with the benchmark.
+pub struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the daemon on a database and the rules of a folder.
+pub fn serve(folder: &Path, database: &str) -> (Server, SocketAddr) {
+    let port = free_port();
+    configure(folder, database, port, free_port());
+    let child = Command::new(env!("CARGO_BIN_EXE_wxreply"))
+        .args(["serve", "--config"])
+        .arg(folder.join("wxreply.toml"))
+        .env("WXREPLY_LOG", "off")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("wxreply starts");
+    let server = Server(child);
+    (server, accepting(port))
+}
+
+/// Writes a config for a database and the rules in `rules`.
+pub fn configure(folder: &Path, database: &str, port: u16, admin: u16) {
+    let config = format!(
+        r#"
+listen   = "127.0.0.1:{port}"
+rules    = "rules"
+database = "sqlite://{database}"
+[admin]
+listen = "127.0.0.1:{admin}"
+[[app]]
+name = "shop"
+kind = "mini-program"
+app_id = "{APP_ID}"
+app_secret = "unused"
+token = "{TOKEN}"
+encoding_aes_key = "{AES_KEY}"
+mode = "safe"
+api_base = "http://127.0.0.1:9"
+[[app]]
+name = "branch"
+kind = "mini-program"
+app_id = "wx0123456789abcde0"
+app_secret = "unused"
+token = "{TOKEN}"
+encoding_aes_key = "{AES_KEY}"
+mode = "safe"
+api_base = "http://127.0.0.1:9"
+"#
+    );
+    std::fs::write(folder.join("wxreply.toml"), config).expect("writable");
+}
+
+/// Rules that answer half of the pushes, in ten minutes: none is sent while the clock runs.
+pub fn rules() -> String {
+    let mut rules = String::new();
+    for n in 0..RULES {
+        let condition = match n % 20 {
+            0..14 => format!("when.keywords = [\"{}\"]", word(n)),
+            14..17 => format!("when.exact = [\"{}\"]", word(n)),
+            _ => format!("when.regex = '{}(?P<number>[0-9]{{4,12}})'", word(n)),
+        };
+        rules.push_str(&format!(
+            "[[rule]]\nname = \"r{n}\"\n{condition}\nreply = \"答案 {n}\"\ndelay = \"10m\"\n\n"
+        ));
+    }
+    rules
+}
+
+/// A made-up word for each rule: four Chinese characters that no other rule has.
+fn word(n: usize) -> String {
+    [7, 131, 17, 61]
+        .iter()
+        .enumerate()
+        .map(|(i, step)| {
+            char::from_u32(0x4e00 + (n * step + i * 4_000) as u32 % 4_000 + i as u32 * 4_000).expect("CJK")
+        })
+        .collect()
+}
+
+/// `REQUESTS` pushes, all different, signed now.
+pub fn requests(serial: &mut u64) -> Vec<Vec<u8>> {
+    let key = AesKey::decode(AES_KEY).expect("a key");
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    (0..REQUESTS)
+        .map(|_| {
+            *serial += 1;
+            let n = *serial;
+            let content = if n.is_multiple_of(2) {
+                format!("请问{}有货吗？", word((n / 2) as usize % RULES / 20 * 20))
+            } else {
+                format!("今天天气真好，我想买点东西 {n}")
+            };
+            let xml = format!(
+                "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oBENCH{n:022}]]></FromUserName>\
+                 <CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content>\
+                 <MsgId>{}</MsgId></xml>",
+                23_637_352_235_060_880 + n,
+            );
+            let encrypt = seal(&key, APP_ID, xml.as_bytes(), *b"0123456789abcdef");
+            let (timestamp, nonce) = (now.to_string(), n.to_string());
+            let body = format!(
+                "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>"
+            );
+            format!(
+                "POST /wechat/shop?signature={}&timestamp={timestamp}&nonce={nonce}&openid=oBENCH{n:022}&encrypt_type=aes\
+                 &msg_signature={} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
+                signature(TOKEN, &timestamp, &nonce),
+                msg_signature(TOKEN, &timestamp, &nonce, &encrypt),
+                body.len(),
+            )
+            .into_bytes()
+        })
+        .collect()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a free port")
+        .port()
+}
+
+fn accepting(port: u16) -> SocketAddr {
+    let addr = SocketAddr::from(([127, 0, 0, 1], port));
+    let start = Instant::now();
+    while TcpStream::connect(addr).is_err() {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{addr} does not accept"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    addr
+}

@@ -1,0 +1,261 @@
+//! Texts that no rule answered, or only one that answers anything; those that ask the same together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::rules::Window;
+use crate::console::Console;
+use crate::console::problem::Problem;
+use crate::editing::{Drafted, UnansweredText, group_unanswered};
+use crate::message::{AppName, Direction, Entry, InboundStatus, OpenId};
+use crate::store::{Cursor, Filter};
+
+/// At most so many messages are looked at, the newest.
+const MESSAGES: usize = 20_000;
+
+/// Messages that are read at once.
+const PAGE: usize = 2_000;
+
+/// The unmatched ones, and those of so many rules for any text.
+const FILTERS: usize = 6;
+
+/// Groups that are told, and texts of each.
+const GROUPS: usize = 200;
+const TEXTS: usize = 50;
+
+/// What went unanswered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UnansweredTexts)]
+pub(in crate::console) struct Unanswered {
+    /// From when on messages were looked at.
+    pub since: Timestamp,
+    /// Whether these are all of the window; else there were too many, and the newest were taken.
+    pub complete: bool,
+    /// How many messages.
+    pub messages: u64,
+    /// Those that ask the same together: what was asked most often comes first.
+    pub groups: Vec<Group>,
+    /// Groups that are not told.
+    pub others: usize,
+}
+
+/// Texts that ask the same.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UnansweredGroup)]
+pub(in crate::console) struct Group {
+    /// How often they were written together.
+    pub count: u64,
+    /// When one of them was written last.
+    pub last: Timestamp,
+    /// The texts: the one that stands for all first.
+    pub texts: Vec<Asked>,
+    /// Texts that are not told.
+    pub others: usize,
+}
+
+/// A text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UnansweredText)]
+pub(in crate::console) struct Asked {
+    /// The text.
+    pub text: String,
+    /// How often it was written.
+    pub count: u64,
+    /// How many customers wrote it.
+    pub users: u64,
+    /// The last message that said so.
+    pub id: String,
+}
+
+/// What went unanswered.
+pub(in crate::console) async fn unanswered(
+    console: &Console,
+    window: &Window,
+) -> Result<Unanswered, Problem> {
+    let (_, since) = window.since(console.clock.now())?;
+    let app = window.app(console)?;
+    let Texts {
+        texts,
+        messages,
+        back_to,
+        complete,
+    } = texts(console, app, since).await?;
+    let grouped = tokio::task::spawn_blocking(move || group_unanswered(texts)).await;
+    let groups = grouped.unwrap_or_default();
+    let others = groups.len().saturating_sub(GROUPS);
+    Ok(Unanswered {
+        since: back_to,
+        complete,
+        messages,
+        others,
+        groups: groups
+            .into_iter()
+            .take(GROUPS)
+            .map(|group| Group {
+                count: group.count,
+                last: group.last,
+                others: group.texts.len().saturating_sub(TEXTS),
+                texts: group
+                    .texts
+                    .into_iter()
+                    .take(TEXTS)
+                    .map(|text| Asked {
+                        text: text.text,
+                        count: text.count,
+                        users: text.users,
+                        id: text.last.1.to_string(),
+                    })
+                    .collect(),
+            })
+            .collect(),
+    })
+}
+
+struct Texts {
+    texts: Vec<UnansweredText>,
+    messages: u64,
+    back_to: Timestamp,
+    complete: bool,
+}
+
+/// Texts that no rule decided about, and those that only a rule for any text answered.
+async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Result<Texts, Problem> {
+    let unmatched = Filter {
+        app,
+        direction: Some(Direction::In),
+        status: Some(InboundStatus::Unmatched.as_str().to_owned()),
+        since: Some(since),
+        ..Filter::default()
+    };
+    let live = Arc::clone(&console.rules.live().borrow());
+    let by_default = live.catch_alls().into_iter().map(|rule| Filter {
+        status: None,
+        rule: Some(rule),
+        ..unmatched.clone()
+    });
+    let mut counted = Counted::default();
+    let (mut back_to, mut complete) = (since, true);
+    for filter in std::iter::once(unmatched.clone()).chain(by_default).take(FILTERS) {
+        let (mut pages, mut cursor) = (0, None::<Cursor>);
+        loop {
+            let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
+            let looked_back_to = found.back_to;
+            found.entries.into_iter().for_each(|entry| counted.add(entry));
+            cursor = found.next;
+            pages += 1;
+            if cursor.is_none() {
+                break;
+            }
+            if counted.messages >= MESSAGES || pages == MESSAGES / PAGE {
+                back_to = back_to.max(looked_back_to);
+                complete = false;
+                break;
+            }
+        }
+    }
+    let texts = counted.known.into_values().map(|(text, users)| UnansweredText {
+        users: users.len() as u64,
+        ..text
+    });
+    Ok(Texts {
+        texts: texts.collect(),
+        messages: counted.messages as u64,
+        back_to,
+        complete,
+    })
+}
+
+/// Texts while they are counted.
+#[derive(Default)]
+struct Counted {
+    messages: usize,
+    known: HashMap<String, (UnansweredText, BTreeSet<OpenId>)>,
+}
+
+impl Counted {
+    fn add(&mut self, entry: Entry) {
+        let Some(text) = entry.content.filter(|_| entry.msg_type == "text") else {
+            return;
+        };
+        self.messages += 1;
+        let (known, users) = self.known.entry(text).or_insert_with_key(|text| {
+            let text = UnansweredText {
+                text: text.clone(),
+                count: 0,
+                last: (entry.time, entry.id),
+                users: 0,
+            };
+            (text, BTreeSet::new())
+        });
+        known.count += 1;
+        known.last = known.last.max((entry.time, entry.id));
+        users.insert(entry.openid);
+    }
+}
+
+/// A drafted rule.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(in crate::console) struct Draft {
+    /// Its name.
+    pub name: String,
+    /// What it takes: `when.keywords`, or `when.exact` where `exact` is true.
+    pub words: Vec<String>,
+    /// Whether it takes exactly the words.
+    pub exact: bool,
+    /// The texts that its tests say.
+    pub texts: Vec<String>,
+    /// Texts that no rule can ask for, or that were too many.
+    pub left_out: Vec<String>,
+    /// Rule and tests as TOML. Without a reply, `reply = ""` stands there, with which nothing can be saved.
+    pub toml: String,
+}
+
+/// Drafts a rule for texts; `with_similar`, also for those like the first one that went unanswered lately.
+pub(in crate::console) async fn draft(
+    console: &Console,
+    mut texts: Vec<String>,
+    app: Option<&str>,
+    reply: &str,
+    with_similar: bool,
+) -> Result<Draft, Problem> {
+    let window = Window {
+        app: app.map(str::to_owned),
+        ..Window::default()
+    };
+    let app = window.app(console)?;
+    if let (true, Some(first)) = (with_similar, texts.first()) {
+        let asked = unanswered(console, &window).await?;
+        let group = asked
+            .groups
+            .into_iter()
+            .find(|group| group.texts.iter().any(|text| text.text == *first));
+        for text in group.into_iter().flat_map(|group| group.texts) {
+            if !texts.contains(&text.text) {
+                texts.push(text.text);
+            }
+        }
+    }
+    let drafted = console.editor.draft(texts, app, Vec::new()).await?;
+    let drafted = drafted.ok_or_else(|| Problem::unprocessable("no rule can ask for these texts"))?;
+    let toml = drafted.toml(reply);
+    let Drafted {
+        name,
+        words,
+        exact,
+        texts,
+        left_out,
+        ..
+    } = drafted;
+    Ok(Draft {
+        name,
+        words,
+        exact,
+        texts,
+        left_out,
+        toml,
+    })
+}

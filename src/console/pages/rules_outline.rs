@@ -1,0 +1,129 @@
+//! What a rule asks and does, in the reader's language. The words of the outline are those of the rule file; in Chinese the
+//! page says them in Chinese.
+
+use crate::console::words::Lang;
+
+/// One thing that a rule asks for.
+pub(super) fn asks(lang: Lang, told: &str) -> String {
+    if lang == Lang::En {
+        return told.to_owned();
+    }
+    if let Some(kinds) = told.strip_prefix("event ") {
+        return format!("事件：{kinds}");
+    }
+    let Some((key, what)) = told.split_once(": ") else {
+        return match told {
+            "text" => "文本消息".to_owned(),
+            "image" => "图片消息".to_owned(),
+            told => told.to_owned(),
+        };
+    };
+    let word = match key {
+        "exact" => "完全等于",
+        "keywords" => "包含任一",
+        "all_keywords" => "包含全部",
+        "not_keywords" => "不包含",
+        "regex" => "正则",
+        "users" => "指定用户",
+        "time" => "时间",
+        "first_message" => "首次来消息",
+        "idle" => "静默超过",
+        "state" => "对话状态",
+        "misses" => "连续未匹配",
+        key => key,
+    };
+    let what = match key {
+        "time" => match what.strip_suffix(" not") {
+            Some(times) => format!("{times} 以外"),
+            None => what.to_owned(),
+        },
+        "state" => what.replace(" or ", " 或 "),
+        _ => what.to_owned(),
+    };
+    format!("{word}：{what}")
+}
+
+/// One thing that a rule does.
+pub(super) fn does(lang: Lang, told: &str) -> String {
+    if lang == Lang::En {
+        return told.to_owned();
+    }
+    let (told, after) = match told.rsplit_once(" after ") {
+        Some((told, after)) => (told, format!("，{after} 后发送")),
+        None => (told, String::new()),
+    };
+    let between = |start: &str, end: &str| told.strip_prefix(start)?.strip_suffix(end);
+    let replies = |told: &str| {
+        let between = |start: &str, end: &str| told.strip_prefix(start)?.strip_suffix(end);
+        if told == "reply" {
+            Some("回复 1 条".to_owned())
+        } else if let Some(count) = between("one of ", " replies") {
+            Some(format!("从 {count} 条回复中随机一条"))
+        } else {
+            between("", " replies").map(|count| format!("回复 {count} 条"))
+        }
+    };
+    let said = if let Some(said) = replies(told) {
+        said
+    } else if let Some(own) = told.strip_prefix("webhook, else ") {
+        format!(
+            "调用 webhook，失败时{}",
+            replies(own).unwrap_or_else(|| own.to_owned())
+        )
+    } else if told == "webhook" {
+        "调用 webhook".to_owned()
+    } else if told == "transfer" {
+        "转人工".to_owned()
+    } else if let Some(agent) = told.strip_prefix("transfer to ") {
+        format!("转给客服 {agent}")
+    } else if let Some(time) = told.strip_prefix("mute ") {
+        format!("暂停自动回复 {time}")
+    } else if told == "clear state" {
+        "清除对话状态".to_owned()
+    } else if let Some((state, time)) = between("state ", "").and_then(|rest| rest.rsplit_once(" for ")) {
+        format!("进入状态 {state}（{time}）")
+    } else if let Some(cooldown) = told.strip_prefix("cooldown ") {
+        let (cooldown, next) = match cooldown.strip_suffix(", then next") {
+            Some(cooldown) => (cooldown, "，期间交给后面的规则"),
+            None => (cooldown, ""),
+        };
+        match cooldown.strip_suffix(" per app") {
+            Some(time) => format!("全应用冷却 {time}{next}"),
+            None => format!("冷却 {cooldown}{next}"),
+        }
+    } else if told == "continue" {
+        "继续匹配".to_owned()
+    } else {
+        told.to_owned()
+    };
+    said + &after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::rules::{Scope, load};
+
+    #[test]
+    fn nothing_of_an_outline_stays_english_in_chinese() {
+        let text = "[[rule]]\nname = 'a'\nwhen.exact = ['甲', '乙']\nreply = ['1', '2']\npick = 'random'\ndelay = '2s'\nset_state = '菜单'\n\
+                    [[rule]]\nname = 'b'\nwhen.keywords = '丙'\nwhen.time = { hours = '09:00-18:00', not = true }\nwhen.state = ['菜单', '']\n\
+                    reply = '1'\ncooldown = { time = '90s', per = 'app', then = 'next' }\nmute = '30m'\ncontinue = true\n\
+                    [[rule]]\nname = 'c'\nwhen.regex = '^1'\nreply = ['1', '2']\ntransfer = true\nset_state = ''\n";
+        let set = load(&[Source::new("a.toml", text)], &Scope::default())
+            .set
+            .expect("loads");
+        let told: Vec<String> = set
+            .outline()
+            .iter()
+            .flat_map(|rule| {
+                let asks = rule.asks.iter().map(|ask| asks(Lang::Zh, ask));
+                asks.chain(rule.does.iter().map(|told| does(Lang::Zh, told)))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @"");
+        assert_eq!(does(Lang::En, "clear state"), "clear state");
+    }
+}

@@ -1,0 +1,162 @@
+//! Versions of the rules: history, differences, restoring.
+
+use std::sync::Arc;
+
+use askama::Template;
+use serde::Deserialize;
+use warp::reply::Response;
+
+use super::{Frame, Place};
+use crate::console::Console;
+use crate::console::data::finding::Finding;
+use crate::console::data::version::{self, Version, VersionFile};
+use crate::console::html::{html, see_other};
+use crate::console::problem::Problem;
+use crate::console::request::Request;
+use crate::editing::{FileChange, FileDiff, Side};
+
+#[derive(Template)]
+#[template(path = "versions.html", config = "src/console/askama.toml")]
+struct VersionsPage {
+    frame: Frame,
+    versions: Vec<Version>,
+    restored: bool,
+}
+
+impl VersionsPage {
+    /// How long a version was in force.
+    fn lasted(&self, version: &Version) -> String {
+        match version.until {
+            Some(until) => {
+                let watch = super::html::Watch {
+                    now: until,
+                    ..self.frame.watch.clone()
+                };
+                watch.distance(&version.live)
+            }
+            None => self.frame.watch.distance(&version.live),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ListWish {
+    #[serde(default)]
+    restored: String,
+}
+
+/// `GET /versions`
+pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let wish: ListWish = request.query()?;
+    let title = request.lang.words().versions.title;
+    html(&VersionsPage {
+        frame: Frame::new(&console, &request, Place::Versions, title),
+        versions: version::versions(&console).await?,
+        restored: !wish.restored.is_empty(),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "version.html", config = "src/console/askama.toml")]
+struct VersionPage {
+    frame: Frame,
+    version: String,
+    live: Option<Version>,
+    is_in_force: bool,
+    /// What it is compared with.
+    with: String,
+    before: Option<String>,
+    in_force: String,
+    differences: Vec<FileDiff>,
+    files: Vec<VersionFile>,
+    wrong: Option<String>,
+    findings: Vec<Finding>,
+}
+
+impl VersionPage {
+    fn change(&self, change: &FileChange) -> &'static str {
+        match change {
+            FileChange::Added => self.frame.w.versions.added,
+            FileChange::Removed => self.frame.w.versions.removed,
+            FileChange::Changed => "",
+        }
+    }
+
+    fn edit_link(&self, file: &str, line: &usize) -> String {
+        super::rules::edit_address(file, *line)
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Wish {
+    #[serde(default)]
+    with: String,
+}
+
+/// `GET /versions/{version}?with=…`
+pub(in crate::console) async fn one(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let version: String = request.param(0)?;
+    let wish: Wish = request.query()?;
+    html(&gather(&console, &request, version, wish).await?)
+}
+
+async fn gather(
+    console: &Console,
+    request: &Request,
+    version: String,
+    wish: Wish,
+) -> Result<VersionPage, Problem> {
+    let files = version::files(console, &version).await?.files;
+    let history = version::versions(console).await?;
+    let live = history.into_iter().find(|swap| swap.version == version);
+    let before = live.as_ref().and_then(|live| live.before.clone());
+    let in_force = console.rules.status().version.as_str().to_owned();
+    let with = match (wish.with.as_str(), &before) {
+        ("", Some(before)) => before.clone(),
+        ("", None) => String::new(),
+        (with, _) => with.to_owned(),
+    };
+    let side = Side::Version(version.as_str().into());
+    let differences = match with.as_str() {
+        "" => Vec::new(),
+        // What restoring would do: from the disk to this version.
+        with => console.editor.compare(&version::side(with), &side).await?,
+    };
+    Ok(VersionPage {
+        frame: Frame::new(console, request, Place::Versions, version.as_str()),
+        is_in_force: version == in_force,
+        version,
+        live,
+        with,
+        before,
+        in_force,
+        differences,
+        files,
+        wrong: None,
+        findings: Vec::new(),
+    })
+}
+
+/// `POST /versions/{version}/restore`
+pub(in crate::console) async fn restore(
+    console: Arc<Console>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let version: String = request.param(0)?;
+    match version::restore(&console, &request.who.name, &version).await {
+        Ok(saved) if saved.refused.is_empty() => Ok(see_other("/versions?restored=1")),
+        Ok(_) => Ok(see_other("/rules")),
+        Err(problem) => {
+            let wish = Wish {
+                with: "disk".to_owned(),
+            };
+            let mut page = gather(&console, &request, version, wish).await?;
+            let status = problem.status();
+            page.wrong = Some(problem.detail().to_owned());
+            page.findings = problem.into_findings();
+            let mut response = html(&page)?;
+            *response.status_mut() = status;
+            Ok(response)
+        }
+    }
+}
