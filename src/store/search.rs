@@ -32,7 +32,7 @@ const STEPS: std::ops::RangeInclusive<usize> = 50..=1000;
 
 /// A single character begins many pairs, all of which are read before the first is found: rows that have it are most
 /// often among so many that can be walked through.
-const BEFORE_PREFIX: usize = 3000;
+const BEFORE_PREFIX: usize = 1000;
 
 const END: Place = (i64::MAX, i64::MAX);
 const BEGIN: Place = (i64::MIN, i64::MIN);
