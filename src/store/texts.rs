@@ -133,14 +133,14 @@ impl Store {
         };
         let behind = self.index().tail(&mut log, mark).await?;
         let mut query = select(status, app);
+        // One bound: of two, SQLite seeks by one alone.
+        let bound = behind.max((from, i64::MIN));
         query
             .push(" and (m.time, m.id) > (")
-            .push_bind(behind.0)
+            .push_bind(bound.0)
             .push(", ")
-            .push_bind(behind.1)
-            .push(") and m.time >= ")
-            .push_bind(from)
-            .push(" order by m.time desc, m.id desc limit ")
+            .push_bind(bound.1)
+            .push(") order by m.time desc, m.id desc limit ")
             .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         recent.take(query, &mut log).await?;
         if let Some(mut index) = index {
