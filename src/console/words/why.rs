@@ -38,6 +38,14 @@ const CONDITIONS: Table = &[
     ("{}; the user's is none", "要求 {}；当前无状态"),
     ("{}; the user's is {}", "要求 {}；当前为 {}"),
     (
+        "{}; it is {}; the night of {}, closed in calendar {}",
+        "{}；当时为 {}（{} 的夜间），日历 {} 休息",
+    ),
+    (
+        "{}; it is {}; the night of {}, open in calendar {}",
+        "{}；当时为 {}（{} 的夜间），日历 {} 营业",
+    ),
+    (
         "{}; it is {}, closed in calendar {}",
         "{}；当时为 {}，日历 {} 休息",
     ),
@@ -59,13 +67,13 @@ const NOTES: Table = &[
 
 /// Days as the engine names them.
 const DAYS: [(&str, &str); 7] = [
-    ("Mon", "周一"),
-    ("Tue", "周二"),
-    ("Wed", "周三"),
-    ("Thu", "周四"),
-    ("Fri", "周五"),
-    ("Sat", "周六"),
-    ("Sun", "周日"),
+    ("mon", "周一"),
+    ("tue", "周二"),
+    ("wed", "周三"),
+    ("thu", "周四"),
+    ("fri", "周五"),
+    ("sat", "周六"),
+    ("sun", "周日"),
 ];
 
 /// The key of a condition: as rule files have it, in Chinese with what it means.
@@ -102,7 +110,10 @@ pub(in crate::console) fn condition(lang: Lang, key: &str, why: &str) -> String 
         (Lang::Zh, "time") => DAYS.iter().fold(told, |told, (day, name)| {
             told.replace(&format!("当时为 {day} "), &format!("当时为 {name} "))
         }),
-        (Lang::Zh, "kind" | "state") => told.replace(" or ", " 或 ").replace("要求 none", "要求 无状态"),
+        (Lang::Zh, "kind" | "state") => told
+            .replace(" or ", " 或 ")
+            .replace("要求 none", "要求 无状态")
+            .replace("或 none", "或 无状态"),
         _ => told,
     }
 }
