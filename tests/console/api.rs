@@ -48,13 +48,30 @@ async fn run(shop: &Shop, examples: &str, more: &[&str]) {
         .arg("--config-file")
         .arg(settings)
         .args(["run", &format!("{}/api/openapi.json", shop.world.admin)])
-        .args(["--checks=all", "--exclude-checks=ignored_auth", "--mode=all", "--phases=examples,coverage,fuzzing"])
-        .args(["--seed=1", "--generation-database=none", "--no-color", "--workers=2"])
-        .args(["--suppress-health-check=all", "--request-timeout=20", "--max-examples", examples])
+        .args([
+            "--checks=all",
+            "--exclude-checks=ignored_auth",
+            "--mode=all",
+            "--phases=examples,coverage,fuzzing",
+        ])
+        .args([
+            "--seed=1",
+            "--generation-database=none",
+            "--no-color",
+            "--workers=2",
+        ])
+        .args([
+            "--suppress-health-check=all",
+            "--request-timeout=20",
+            "--max-examples",
+            examples,
+        ])
         .args(more)
         .current_dir(tools::gallery("schemathesis"))
         .stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("no panic");
     let output = output.expect("schemathesis runs");
     assert!(
         output.status.success(),

@@ -34,10 +34,18 @@ pub struct View {
 impl View {
     /// Every one that there is.
     pub const ALL: [Self; 8] = {
-        let mut all = [Self { phone: false, dark: false, chinese: false }; 8];
+        let mut all = [Self {
+            phone: false,
+            dark: false,
+            chinese: false,
+        }; 8];
         let mut n = 0;
         while n < 8 {
-            all[n] = Self { phone: n & 1 == 1, dark: n & 2 == 2, chinese: n & 4 == 4 };
+            all[n] = Self {
+                phone: n & 1 == 1,
+                dark: n & 2 == 2,
+                chinese: n & 4 == 4,
+            };
             n += 1;
         }
         all
@@ -79,7 +87,13 @@ impl Browser {
                 json!({ "source": include_str!("scripts/tripwire.js") }),
             )
             .await;
-        browser.look(View { phone: false, dark: false, chinese: false }).await;
+        browser
+            .look(View {
+                phone: false,
+                dark: false,
+                chinese: false,
+            })
+            .await;
         browser
     }
 
@@ -96,7 +110,11 @@ impl Browser {
         let scheme = if view.dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.cdp("Emulation.setEmulatedMedia", features).await;
-        let lang = if view.chinese { "zh-CN,zh;q=0.9" } else { "en-US,en;q=0.9" };
+        let lang = if view.chinese {
+            "zh-CN,zh;q=0.9"
+        } else {
+            "en-US,en;q=0.9"
+        };
         let headers = json!({ "headers": { "Accept-Language": lang } });
         self.cdp("Network.enable", json!({})).await;
         self.cdp("Network.setExtraHTTPHeaders", headers).await;
@@ -104,7 +122,8 @@ impl Browser {
 
     /// Switches the page's own scripts off or on.
     pub async fn scripts(&self, on: bool) {
-        self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !on })).await;
+        self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !on }))
+            .await;
     }
 
     /// Goes to a page of the console.
@@ -123,7 +142,8 @@ impl Browser {
         self.goto("/sign-in").await;
         self.enter(person.name, person.password).await;
         let arrived = "location.pathname !== '/sign-in' && document.readyState === 'complete'";
-        self.until(&format!("{} is signed in", person.name), arrived).await;
+        self.until(&format!("{} is signed in", person.name), arrived)
+            .await;
     }
 
     /// Fills in the form for signing in, and sends it.
@@ -144,7 +164,7 @@ impl Browser {
 
     /// Whether there is something to click that is called so.
     pub async fn offers(&self, name: &str) -> bool {
-        !self.find("press", name).await.is_null()
+        !self.find("press", name, true).await.is_null()
     }
 
     /// Writes into a field, over what was in it.
@@ -197,21 +217,27 @@ impl Browser {
 
     /// Presses a letter while Ctrl is held.
     pub async fn ctrl_letter(&self, letter: char) {
-        self.keys(&format!("{}{letter}{}", char::from(Key::Control), char::from(Key::Null))).await;
+        self.keys(&format!(
+            "{}{letter}{}",
+            char::from(Key::Control),
+            char::from(Key::Null)
+        ))
+        .await;
     }
 
     /// Waits until the page shows a text.
     pub async fn sees(&self, text: &str) {
         let script = "document.body && document.body.innerText.includes(arguments[0])";
-        self.until_with(&format!("“{text}” is shown"), script, vec![json!(text)]).await;
+        self.until_with(&format!("“{text}” is shown"), script, vec![json!(text)])
+            .await;
     }
 
     /// Waits until the page no longer shows a text.
     pub async fn loses(&self, text: &str) {
         let script = "document.body && !document.body.innerText.includes(arguments[0])";
-        self.until_with(&format!("“{text}” is gone"), script, vec![json!(text)]).await;
+        self.until_with(&format!("“{text}” is gone"), script, vec![json!(text)])
+            .await;
     }
-
 
     /// What can be read on the page.
     pub async fn text(&self) -> String {
@@ -228,8 +254,12 @@ impl Browser {
         let script = format!("return !!({expression})");
         let start = Instant::now();
         // While one page makes room for the next, there is none to ask.
-        while !matches!(self.client.execute(&script, arguments.clone()).await, Ok(Value::Bool(true))) {
-            self.wait_or_fail(start, &format!("waited in vain until {what}")).await;
+        while !matches!(
+            self.client.execute(&script, arguments.clone()).await,
+            Ok(Value::Bool(true))
+        ) {
+            self.wait_or_fail(start, &format!("waited in vain until {what}"))
+                .await;
         }
     }
 
@@ -250,7 +280,9 @@ impl Browser {
 
     /// Path and query of the page.
     pub async fn here(&self) -> String {
-        let here = self.run("decodeURIComponent(location.pathname + location.search)").await;
+        let here = self
+            .run("decodeURIComponent(location.pathname + location.search)")
+            .await;
         here.as_str().unwrap_or_default().to_owned()
     }
 
@@ -275,10 +307,15 @@ impl Browser {
     /// What the browser complained of since it was last asked: errors of scripts, resources that did not load, what the
     /// policy forbade.
     pub async fn complaints(&self) -> Vec<String> {
-        let log = self.ask(Method::POST, "se/log", json!({ "type": "browser" })).await;
+        let log = self
+            .ask(Method::POST, "se/log", json!({ "type": "browser" }))
+            .await;
         let entries = log.as_array().cloned().unwrap_or_default();
-        let bad = entries.into_iter().filter(|entry| entry["level"] != "INFO" && entry["level"] != "DEBUG");
-        bad.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let bad = entries
+            .into_iter()
+            .filter(|entry| entry["level"] != "INFO" && entry["level"] != "DEBUG");
+        bad.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// What the page did that none must do: dialogs, and violations of the policy.
@@ -317,17 +354,21 @@ impl Browser {
     async fn thing(&self, kind: &str, name: &str) -> Element {
         let start = Instant::now();
         loop {
-            let found = self.find(kind, name).await;
+            let found = self.find(kind, name, false).await;
             if let Some(id) = found[ELEMENT].as_str() {
                 return Element::from_element_id(self.client.clone(), ElementRef::from(id.to_owned()));
             }
-            self.wait_or_fail(start, &format!("nothing to {kind} is called “{name}”")).await;
+            self.wait_or_fail(start, &format!("nothing to {kind} is called “{name}”"))
+                .await;
         }
     }
 
-    async fn find(&self, kind: &str, name: &str) -> Value {
+    async fn find(&self, kind: &str, name: &str, strict: bool) -> Value {
         let script = include_str!("scripts/find.js");
-        let found = self.client.execute(script, vec![json!(kind), json!(name)]).await;
+        let found = self
+            .client
+            .execute(script, vec![json!(kind), json!(name), json!(strict)])
+            .await;
         // While one page makes room for the next, there is none to look at.
         found.unwrap_or(Value::Null)
     }
@@ -335,8 +376,14 @@ impl Browser {
     async fn wait_or_fail(&self, start: Instant, failure: &str) {
         if start.elapsed() > PATIENCE {
             let here = self.client.current_url().await.map(|url| url.to_string());
-            let text = self.client.execute("return document.body.innerText", Vec::new()).await;
-            panic!("{failure}, at {here:?}, where this can be read:\n{}", text.unwrap_or_default());
+            let text = self
+                .client
+                .execute("return document.body.innerText", Vec::new())
+                .await;
+            panic!(
+                "{failure}, at {here:?}, where this can be read:\n{}",
+                text.unwrap_or_default()
+            );
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
     }

@@ -10,7 +10,8 @@ use crate::people::{ANNA, OPS, VERA};
 use crate::shop::Shop;
 use crate::world::until;
 
-const RULES: &str = "[[rule]]\nname = \"营业时间\"\nwhen.keywords = [\"几点开门\"]\nreply = \"我们 9:00 开门。\"\n";
+const RULES: &str =
+    "[[rule]]\nname = \"营业时间\"\nwhen.keywords = [\"几点开门\"]\nreply = \"我们 9:00 开门。\"\n";
 
 /// A customer.
 const LI: &str = "oLi0123456789abcdefghijklmno";
@@ -24,14 +25,31 @@ async fn messages_arrive_while_one_watches_and_what_is_being_typed_stays() {
     let browser = shop.browser_of(&ANNA).await;
     browser.click("Conversations").await;
     browser.sees("在吗").await;
-    browser.until("it is live", "document.documentElement.classList.contains('is-live')").await;
+    browser
+        .until(
+            "it is live",
+            "document.documentElement.classList.contains('is-live')",
+        )
+        .await;
 
     shop.world.say(WANG, "我要退货").await;
     browser.sees("我要退货").await;
     browser.click("我要退货").await;
-    browser.until("the thread is open", "location.pathname.includes('oWang')").await;
-    browser.until("it is live", "document.documentElement.classList.contains('is-live')").await;
-    browser.field("Write a reply").await.send_keys("正在查").await.expect("typed");
+    browser
+        .until("the thread is open", "location.pathname.includes('oWang')")
+        .await;
+    browser
+        .until(
+            "it is live",
+            "document.documentElement.classList.contains('is-live')",
+        )
+        .await;
+    browser
+        .field("Write a reply")
+        .await
+        .send_keys("正在查")
+        .await
+        .expect("typed");
     shop.world.say(WANG, "请问几点开门").await;
     browser.sees("请问几点开门").await;
     browser.sees("我们 9:00 开门。").await;
@@ -52,11 +70,20 @@ async fn a_reply_by_hand_reaches_the_customer_and_holds_the_bot_back_until_it_is
     browser.fill("Write a reply", "您好，今天下午送到。\n").await;
     browser.keys("请留意电话。").await;
     browser.ctrl(Key::Enter).await;
-    let received = shop.world.wechat.wait_for_replies(LI, 1, Duration::from_secs(20)).await;
+    let received = shop
+        .world
+        .wechat
+        .wait_for_replies(LI, 1, Duration::from_secs(20))
+        .await;
     let texts: Vec<_> = received.iter().map(|reply| reply.text()).collect();
     assert_eq!(texts, [Some("您好，今天下午送到。\n请留意电话。")]);
     browser.sees("请留意电话。").await;
-    browser.until("the field is empty", "document.getElementById('reply-text').value === ''").await;
+    browser
+        .until(
+            "the field is empty",
+            "document.getElementById('reply-text').value === ''",
+        )
+        .await;
     browser.sees("anna").await;
     browser.sees("Bot paused for").await;
 
@@ -88,14 +115,20 @@ async fn a_conversation_is_found_by_a_few_characters() {
     browser.keys("/").await;
     browser.keys("桂花").await;
     browser.key(Key::Enter).await;
-    browser.until("the search is done", "location.search.includes('q=')").await;
+    browser
+        .until("the search is done", "location.search.includes('q=')")
+        .await;
     browser.sees("我买的桂花乌龙受潮了").await;
     let rows = browser.run("document.querySelectorAll('a.chat').length").await;
     assert_eq!(rows, 1);
-    let marked = browser.run("[...document.querySelectorAll('#chat-list mark')].map((mark) => mark.textContent).join()").await;
+    let marked = browser
+        .run("[...document.querySelectorAll('#chat-list mark')].map((mark) => mark.textContent).join()")
+        .await;
     assert_eq!(marked, "桂花");
     browser.click("受潮了").await;
-    browser.until("the thread is open", "location.pathname.includes('oLi')").await;
+    browser
+        .until("the thread is open", "location.pathname.includes('oLi')")
+        .await;
     browser.sees("我买的桂花乌龙受潮了").await;
     browser.goto("/conversations?q=不存在的话").await;
     browser.sees("Nothing found.").await;
@@ -108,7 +141,12 @@ async fn a_reply_that_can_not_be_sent_says_why_and_what_was_typed_stays() {
     let browser = shop.browser_of(&ANNA).await;
     browser.goto(&format!("/conversations/shop/{LI}")).await;
     let long = "很长".repeat(400);
-    browser.run_with("document.getElementById('reply-text').value = arguments[0]", vec![long.as_str().into()]).await;
+    browser
+        .run_with(
+            "document.getElementById('reply-text').value = arguments[0]",
+            vec![long.as_str().into()],
+        )
+        .await;
     browser.keys(" ").await;
     browser.click("Send").await;
     browser.sees("Not sent:").await;
@@ -160,18 +198,31 @@ async fn with_keys_alone_one_gets_from_the_list_into_a_thread_and_sends() {
         let visible = "document.activeElement.checkVisibility() && document.activeElement !== document.body";
         assert_eq!(browser.run(visible).await, true);
         let outlined = "getComputedStyle(document.activeElement).outlineStyle !== 'none' || getComputedStyle(document.activeElement).boxShadow !== 'none'";
-        assert_eq!(browser.run(outlined).await, true, "{} has the focus, and nobody sees it", browser.run(focused).await);
+        assert_eq!(
+            browser.run(outlined).await,
+            true,
+            "{} has the focus, and nobody sees it",
+            browser.run(focused).await
+        );
         if browser.run("document.activeElement.matches('a.chat')").await == true {
             break;
         }
     }
     browser.key(Key::Enter).await;
-    browser.until("the thread is open", "location.pathname.includes('oLi')").await;
+    browser
+        .until("the thread is open", "location.pathname.includes('oLi')")
+        .await;
     browser.keys("r").await;
-    browser.until("one can write", "document.activeElement.id === 'reply-text'").await;
+    browser
+        .until("one can write", "document.activeElement.id === 'reply-text'")
+        .await;
     browser.keys("在的").await;
     browser.ctrl(Key::Enter).await;
-    let received = shop.world.wechat.wait_for_replies(LI, 1, Duration::from_secs(20)).await;
+    let received = shop
+        .world
+        .wechat
+        .wait_for_replies(LI, 1, Duration::from_secs(20))
+        .await;
     assert_eq!(received.len(), 1);
 }
 
@@ -180,12 +231,23 @@ async fn without_scripts_one_reads_searches_asks_why_and_answers() {
     let shop = Shop::open(RULES).await;
     shop.world.say(LI, "能开发票吗").await;
     let browser = shop.browser_of(&ANNA).await;
-    browser.look(View { phone: true, dark: false, chinese: true }).await;
+    browser
+        .look(View {
+            phone: true,
+            dark: false,
+            chinese: true,
+        })
+        .await;
     browser.scripts(false).await;
     browser.goto("/conversations").await;
-    assert!(browser.run("typeof window.wx").await == "undefined", "scripts are off");
+    assert!(
+        browser.run("typeof window.wx").await == "undefined",
+        "scripts are off"
+    );
     browser.click("能开发票吗").await;
-    browser.until("the thread is open", "location.pathname.includes('oLi')").await;
+    browser
+        .until("the thread is open", "location.pathname.includes('oLi')")
+        .await;
     let thread = browser.here().await;
     browser.click("为什么？").await;
     browser.sees("规则（按匹配顺序）").await;
@@ -214,7 +276,9 @@ async fn a_customer_is_forgotten_only_by_name() {
     assert_eq!(shop.world.log().await.len(), 2);
     browser.fill("Type the openid to confirm", LI).await;
     browser.click("Forget for ever").await;
-    browser.until("all is gone", "location.pathname === '/conversations'").await;
+    browser
+        .until("all is gone", "location.pathname === '/conversations'")
+        .await;
     let log = shop.world.log().await;
     assert_eq!(log.len(), 1);
     assert_eq!(log[0].openid.as_str(), WANG);

@@ -91,7 +91,10 @@ pub async fn busy_shop() -> Shop {
 /// The same, with more lines for the config's `[admin]`.
 pub async fn busy_shop_with(admin: &str) -> Shop {
     let plan = Plan::rules(include_str!("shop.toml"))
-        .set("admin", &format!("{admin}{}", people::config(&[&OPS, &ANNA, &VERA])))
+        .set(
+            "admin",
+            &format!("{admin}{}", people::config(&[&OPS, &ANNA, &VERA])),
+        )
         .set("outbox", "max_age = \"3h\"\non_uncertain = \"hold\"");
     let mut shop = Shop::closed(plan).await;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
@@ -148,7 +151,8 @@ async fn past(world: &World) {
 }
 
 fn before(now: Timestamp, minutes: i64) -> Timestamp {
-    now.checked_sub(SignedDuration::from_mins(minutes)).expect("a sane time")
+    now.checked_sub(SignedDuration::from_mins(minutes))
+        .expect("a sane time")
 }
 
 /// A picture, a card, a visit, replies that fail or hang, and a push that is none of WeChat's.
@@ -170,11 +174,19 @@ async fn today(shop: &Shop) {
     world.say(fourth, "我的快递三天没动了，单号 SF1234567890").await;
 
     let picture = include_bytes!("../../rules/images/menu.png");
-    wechat.customer_sends_image(second, bytes::Bytes::from_static(picture)).expect("a picture");
+    wechat
+        .customer_sends_image(second, bytes::Bytes::from_static(picture))
+        .expect("a picture");
     wechat.customer_sends_card(first, "雾里青 · 明前特级 50g 礼盒", "pages/product?id=42");
     wechat.customer_enters(third, "order-1024");
-    until("all is pushed", || async { world.log().await.iter().any(|entry| entry.msg_type == "event") }).await;
-    let refused = http().post(format!("{}?signature=guessed&timestamp=1&nonce=2", world.callback));
+    until("all is pushed", || async {
+        world.log().await.iter().any(|entry| entry.msg_type == "event")
+    })
+    .await;
+    let refused = http().post(format!(
+        "{}?signature=guessed&timestamp=1&nonce=2",
+        world.callback
+    ));
     refused.body("{}").send().await.expect("an answer");
     let _ = tokio::time::timeout(Duration::from_secs(5), replies_settled(shop)).await;
 }
@@ -183,7 +195,13 @@ async fn today(shop: &Shop) {
 async fn replies_settled(shop: &Shop) {
     until("replies are settled", || async {
         let log = shop.world.log().await;
-        log.iter().all(|entry| entry.status != "queued" || entry.rule.as_ref().is_some_and(|rule| rule.as_str() == "稍后回访"))
+        log.iter().all(|entry| {
+            entry.status != "queued"
+                || entry
+                    .rule
+                    .as_ref()
+                    .is_some_and(|rule| rule.as_str() == "稍后回访")
+        })
     })
     .await;
 }

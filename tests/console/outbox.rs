@@ -11,8 +11,13 @@ const RULES: &str = "[[rule]]\nname = \"any\"\nreply = \"好的：{{ msg.Content
 /// A shop where two replies have failed.
 async fn with_failures() -> Shop {
     let shop = Shop::open(RULES).await;
-    until("there is a token", || async { shop.world.wechat.tokens_issued() > 0 }).await;
-    shop.world.wechat.set_fault(Fault::RateLimit, FaultSetting::times(2).with_value(45_015));
+    until("there is a token", || async {
+        shop.world.wechat.tokens_issued() > 0
+    })
+    .await;
+    shop.world
+        .wechat
+        .set_fault(Fault::RateLimit, FaultSetting::times(2).with_value(45_015));
     for text in ["第一", "第二"] {
         shop.world.say("oLi", text).await;
         shop.world.outbox_empty().await;
@@ -29,19 +34,42 @@ async fn a_failed_reply_is_found_understood_and_sent_again() {
     browser.click("Failed").await;
     browser.sees("好的：第一").await;
     browser.sees("45015").await;
-    browser.css("li.letter:last-of-type input[type=checkbox]").await.click().await.expect("a box");
+    browser
+        .css("li.letter:last-of-type input[type=checkbox]")
+        .await
+        .click()
+        .await
+        .expect("a box");
     browser.click("Send again").await;
-    until("it is delivered", || async { !shop.world.wechat.received("oLi").is_empty() }).await;
-    browser.until("one is left", "document.querySelectorAll('li.letter').length === 1").await;
+    until("it is delivered", || async {
+        !shop.world.wechat.received("oLi").is_empty()
+    })
+    .await;
+    browser
+        .until(
+            "one is left",
+            "document.querySelectorAll('li.letter').length === 1",
+        )
+        .await;
 
     browser.click("Failed").await;
-    browser.css("li.letter input[type=checkbox]").await.click().await.expect("a box");
+    browser
+        .css("li.letter input[type=checkbox]")
+        .await
+        .click()
+        .await
+        .expect("a box");
     browser.click("Drop").await;
     let question = browser.answer_dialog(true).await;
     assert!(question.contains("will not get them"), "{question}");
     browser.sees("No reply has failed.").await;
     browser.click("Dropped").await;
-    browser.until("it is there", "document.querySelectorAll('li.letter').length === 1").await;
+    browser
+        .until(
+            "it is there",
+            "document.querySelectorAll('li.letter').length === 1",
+        )
+        .await;
     assert_eq!(shop.world.wechat.received("oLi").len(), 1);
 
     browser.goto("/system").await;
@@ -57,5 +85,10 @@ async fn viewers_see_what_failed_and_can_do_nothing() {
     for control in ["Send again", "Send all failed again", "Drop"] {
         assert!(!browser.offers(control).await, "{control}");
     }
-    assert_eq!(browser.run("document.querySelectorAll('main input[type=checkbox]').length").await, 0);
+    assert_eq!(
+        browser
+            .run("document.querySelectorAll('main input[type=checkbox]').length")
+            .await,
+        0
+    );
 }

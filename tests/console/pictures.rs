@@ -21,7 +21,11 @@ async fn pictures_of_every_page() {
     for view in View::ALL {
         browser.look(view).await;
         browser.goto("/sign-in").await;
-        std::fs::write(folder.join(format!("sign-in-{view}.png")), browser.picture().await).expect("writable");
+        std::fs::write(
+            folder.join(format!("sign-in-{view}.png")),
+            browser.picture().await,
+        )
+        .expect("writable");
     }
     browser.sign_in(&OPS).await;
     for stop in sights.tour() {
@@ -32,7 +36,12 @@ async fn pictures_of_every_page() {
             let file = folder.join(format!("{}-{view}.png", stop.name));
             std::fs::write(file, browser.picture().await).expect("writable");
             let painted = browser.first_paint().await;
-            let _ = writeln!(table, "{:>7.1} ms  {} {view}", painted.as_secs_f64() * 1e3, stop.name);
+            let _ = writeln!(
+                table,
+                "{:>7.1} ms  {} {view}",
+                painted.as_secs_f64() * 1e3,
+                stop.name
+            );
         }
     }
     println!("first contentful paint:\n{table}pictures: {}", folder.display());

@@ -49,7 +49,9 @@ impl Route {
     /// Whether it shows a page to people.
     pub fn is_page(&self) -> bool {
         let others = ["/healthz", "/readyz", "/metrics", "/assets/", "/pictures/"];
-        self.method == Method::GET && !self.is_api() && !others.iter().any(|other| self.path.starts_with(other))
+        self.method == Method::GET
+            && !self.is_api()
+            && !others.iter().any(|other| self.path.starts_with(other))
     }
 
     /// Its path with something in the place of each `{…}`.
@@ -70,10 +72,14 @@ impl Route {
 /// All rows.
 pub fn all() -> Vec<Route> {
     let source = include_str!("../../src/console/routes.rs");
-    let (_, table) = source.split_once("ROUTES: &[Route] = routes! {").expect("the table");
+    let (_, table) = source
+        .split_once("ROUTES: &[Route] = routes! {")
+        .expect("the table");
     let (rows, _) = table.split_once("\n};").expect("its end");
     let rows = rows.lines().map(str::trim);
-    rows.filter(|row| !row.is_empty() && !row.starts_with("//")).map(route).collect()
+    rows.filter(|row| !row.is_empty() && !row.starts_with("//"))
+        .map(route)
+        .collect()
 }
 
 fn route(row: &'static str) -> Route {

@@ -47,9 +47,21 @@ async fn a_shopkeeper_writes_a_rule_without_seeing_toml() {
     browser.fill("Keywords, one a line", "发票\n抬头").await;
     browser.fill("Reply", "可以开，\n请发抬头。").await;
     browser.click("Save").await;
-    browser.until("it is saved", "location.pathname !== '/rules/form' && location.pathname !== '/rules/new'").await;
-    assert!(on_disk(&shop).starts_with(RULES), "what was there stays:\n{}", on_disk(&shop));
-    assert_eq!(answer(&shop, "怎么开發票").await.as_deref(), Some("可以开，\n请发抬头。"));
+    browser
+        .until(
+            "it is saved",
+            "location.pathname !== '/rules/form' && location.pathname !== '/rules/new'",
+        )
+        .await;
+    assert!(
+        on_disk(&shop).starts_with(RULES),
+        "what was there stays:\n{}",
+        on_disk(&shop)
+    );
+    assert_eq!(
+        answer(&shop, "怎么开發票").await.as_deref(),
+        Some("可以开，\n请发抬头。")
+    );
 
     browser.goto("/rules").await;
     browser.keys("/").await;
@@ -64,16 +76,25 @@ async fn a_mistake_is_shown_at_its_place_and_is_not_saved() {
     let browser = shop.browser_of(&OPS).await;
     browser.goto(EDITOR).await;
     browser.until("it is usable", USABLE).await;
-    append(&browser, "\n[[rule]]\nname = \"发票\"\nwhen.keyword = [\"发票\"]\nreply = \"可以\"\n").await;
+    append(
+        &browser,
+        "\n[[rule]]\nname = \"发票\"\nwhen.keyword = [\"发票\"]\nreply = \"可以\"\n",
+    )
+    .await;
     browser.sees("These rules can't go live yet.").await;
     browser.sees("did you mean").await;
-    let marked = browser.run("document.querySelector('.gutter .bad').textContent").await;
+    let marked = browser
+        .run("document.querySelector('.gutter .bad').textContent")
+        .await;
     assert_eq!(marked, "9");
     browser.click("Save").await;
     browser.sees("Not saved").await;
     assert_eq!(on_disk(&shop), RULES);
     let kept = browser.run("document.getElementById('source').value").await;
-    assert!(kept.as_str().is_some_and(|kept| kept.contains("when.keyword = ")), "what was typed stays");
+    assert!(
+        kept.as_str().is_some_and(|kept| kept.contains("when.keyword = ")),
+        "what was typed stays"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +120,11 @@ async fn a_message_can_be_tried_before_anything_is_saved_and_keys_save() {
     let browser = shop.browser_of(&OPS).await;
     browser.goto(EDITOR).await;
     browser.until("it is usable", USABLE).await;
-    append(&browser, "\n[[rule]]\nname = \"发票\"\nwhen.keywords = [\"发票\"]\nreply = \"可以开。\"\n").await;
+    append(
+        &browser,
+        "\n[[rule]]\nname = \"发票\"\nwhen.keywords = [\"发票\"]\nreply = \"可以开。\"\n",
+    )
+    .await;
     browser.click("Try").await;
     browser.fill("What the customer writes", "发票怎么开").await;
     browser.key(Key::Enter).await;
@@ -107,7 +132,9 @@ async fn a_message_can_be_tried_before_anything_is_saved_and_keys_save() {
     assert_eq!(on_disk(&shop), RULES, "nothing is saved yet");
     browser.click("Changes").await;
     browser.sees("+").await;
-    browser.until("the change is shown", "document.querySelector('#part .diff')").await;
+    browser
+        .until("the change is shown", "document.querySelector('#part .diff')")
+        .await;
     browser.ctrl_letter('s').await;
     browser.sees("Saved, and in force.").await;
     assert_eq!(answer(&shop, "发票").await.as_deref(), Some("可以开。"));
@@ -119,15 +146,33 @@ async fn an_older_version_comes_back_and_answers() {
     let browser = shop.browser_of(&OPS).await;
     browser.goto(EDITOR).await;
     let changed = RULES.replace("9:00", "10:00");
-    browser.run_with("document.getElementById('source').value = arguments[0]", vec![changed.as_str().into()]).await;
+    browser
+        .run_with(
+            "document.getElementById('source').value = arguments[0]",
+            vec![changed.as_str().into()],
+        )
+        .await;
     append(&browser, "\n").await;
     browser.click("Save").await;
     browser.sees("Saved, and in force.").await;
-    assert_eq!(answer(&shop, "几点开门").await.as_deref(), Some("我们 10:00 开门。"));
+    assert_eq!(
+        answer(&shop, "几点开门").await.as_deref(),
+        Some("我们 10:00 开门。")
+    );
 
     browser.click("Versions").await;
-    browser.until("there are two", "document.querySelectorAll('.timeline li').length === 2").await;
-    browser.css(".timeline li:last-child a.mono").await.click().await.expect("a link");
+    browser
+        .until(
+            "there are two",
+            "document.querySelectorAll('.timeline li').length === 2",
+        )
+        .await;
+    browser
+        .css(".timeline li:last-child a.mono")
+        .await
+        .click()
+        .await
+        .expect("a link");
     browser.click("with the disk").await;
     browser.sees("我们 9:00 开门。").await;
     browser.click("Restore").await;
@@ -138,21 +183,42 @@ async fn an_older_version_comes_back_and_answers() {
     assert!(question.contains("Replace the rule files"), "{question}");
     browser.sees("Restored, and in force.").await;
     assert_eq!(on_disk(&shop), RULES);
-    assert_eq!(answer(&shop, "几点开门").await.as_deref(), Some("我们 9:00 开门。"));
+    assert_eq!(
+        answer(&shop, "几点开门").await.as_deref(),
+        Some("我们 9:00 开门。")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_ask_the_same_stand_together_and_one_click_drafts_a_rule() {
     let shop = Shop::open(RULES).await;
-    for (n, text) in ["能开发票吗", "可以开发票吗", "开发票", "寄到新疆要几天", "请问能开发票吗？"].iter().enumerate() {
+    for (n, text) in [
+        "能开发票吗",
+        "可以开发票吗",
+        "开发票",
+        "寄到新疆要几天",
+        "请问能开发票吗？",
+    ]
+    .iter()
+    .enumerate()
+    {
         shop.world.say(&format!("oAsks{n}"), text).await;
     }
     let browser = shop.browser_of(&OPS).await;
     browser.goto("/unanswered").await;
-    let groups = browser.run("document.querySelectorAll('.asked-for > li').length").await;
+    let groups = browser
+        .run("document.querySelectorAll('.asked-for > li').length")
+        .await;
     assert_eq!(groups, 2);
-    let first = browser.run("document.querySelector('.asked-for > li').innerText").await;
-    assert!(first.as_str().is_some_and(|text| text.contains('4') && text.contains("发票")), "{first}");
+    let first = browser
+        .run("document.querySelector('.asked-for > li').innerText")
+        .await;
+    assert!(
+        first
+            .as_str()
+            .is_some_and(|text| text.contains('4') && text.contains("发票")),
+        "{first}"
+    );
     browser.click("Draft a rule").await;
     browser.fill("Reply", "可以开。").await;
     browser.click("Put it into the rule").await;
@@ -181,8 +247,18 @@ async fn who_may_not_change_rules_reads_and_tries_them() {
     browser.click("Try it").await;
     browser.sees("我们 9:00 开门。").await;
     browser.goto("/versions").await;
-    browser.css(".timeline a.mono").await.click().await.expect("a link");
-    browser.until("the version is shown", "location.pathname.startsWith('/versions/')").await;
+    browser
+        .css(".timeline a.mono")
+        .await
+        .click()
+        .await
+        .expect("a link");
+    browser
+        .until(
+            "the version is shown",
+            "location.pathname.startsWith('/versions/')",
+        )
+        .await;
     assert!(!browser.offers("Restore").await);
     browser.goto("/rules/new").await;
     browser.sees("Your role does not allow this.").await;
@@ -194,17 +270,26 @@ async fn without_scripts_rules_are_checked_and_saved_too() {
     let browser = shop.browser_of(&OPS).await;
     browser.scripts(false).await;
     browser.goto(EDITOR).await;
-    assert!(browser.run("typeof window.wx").await == "undefined", "scripts are off");
+    assert!(
+        browser.run("typeof window.wx").await == "undefined",
+        "scripts are off"
+    );
     let field = browser.css("#source").await;
     field.send_keys("\n[[rule]]\nnam = \"x\"\n").await.expect("typed");
     browser.click("Check").await;
     browser.sees("These rules can't go live yet.").await;
     let field = browser.css("#source").await;
     field.clear().await.expect("cleared");
-    field.send_keys(&RULES.replace("9:00", "8:00")).await.expect("typed");
+    field
+        .send_keys(&RULES.replace("9:00", "8:00"))
+        .await
+        .expect("typed");
     browser.click("Changes").await;
     browser.sees("8:00").await;
     browser.click("Save").await;
     browser.sees("Saved, and in force.").await;
-    assert_eq!(answer(&shop, "几点开门").await.as_deref(), Some("我们 8:00 开门。"));
+    assert_eq!(
+        answer(&shop, "几点开门").await.as_deref(),
+        Some("我们 8:00 开门。")
+    );
 }

@@ -18,7 +18,10 @@ struct Asker {
 impl Asker {
     fn of(shop: &Shop) -> Self {
         // The shop has made a client before, and so installed what this one needs.
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build();
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .build();
         Self {
             client: client.expect("a client"),
             base: shop.world.admin.clone(),
@@ -26,7 +29,9 @@ impl Asker {
     }
 
     async fn ask(&self, method: &Method, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -42,7 +47,9 @@ impl Asker {
         let form = serde_urlencoded::to_string([("name", name), ("password", password)]).expect("a form");
         let request = self.client.post(format!("{}/sign-in", self.base)).body(form);
         let form_type = "application/x-www-form-urlencoded";
-        let request = request.header(header::CONTENT_TYPE, form_type).header(header::ORIGIN, &self.base);
+        let request = request
+            .header(header::CONTENT_TYPE, form_type)
+            .header(header::ORIGIN, &self.base);
         request.send().await.expect("an answer")
     }
 
@@ -50,7 +57,10 @@ impl Asker {
     async fn session(&self, person: &Person) -> String {
         let answer = self.sign_in(person.name, person.password).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        let (cookie, _) = text(&answer, "set-cookie").split_once(';').expect("attributes").to_owned();
+        let (cookie, _) = text(&answer, "set-cookie")
+            .split_once(';')
+            .expect("attributes")
+            .to_owned();
         cookie.to_owned()
     }
 }
@@ -67,7 +77,9 @@ fn basic(name: &str, password: &str) -> String {
 }
 
 fn guarded() -> impl Iterator<Item = Route> {
-    routes::all().into_iter().filter(|route| !matches!(route.needs, Needs::Nothing | Needs::OwnKey))
+    routes::all()
+        .into_iter()
+        .filter(|route| !matches!(route.needs, Needs::Nothing | Needs::OwnKey))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,11 +89,18 @@ async fn strangers_are_sent_away_from_every_route_and_lower_roles_too() {
     for route in guarded() {
         let (method, path) = (&route.method, route.anywhere());
         let what = format!("{method} {path}");
-        for headers in [&[] as &[_], &[("cookie", "wxreply_session=guessed"), ("origin", &asker.base)]] {
+        for headers in [
+            &[] as &[_],
+            &[("cookie", "wxreply_session=guessed"), ("origin", &asker.base)],
+        ] {
             let answer = asker.ask(method, &path, headers).await;
             if route.is_api() {
                 assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{what}");
-                assert_eq!(text(&answer, "content-type"), "application/problem+json", "{what}");
+                assert_eq!(
+                    text(&answer, "content-type"),
+                    "application/problem+json",
+                    "{what}"
+                );
                 assert!(text(&answer, "www-authenticate").starts_with("Basic"), "{what}");
             } else {
                 assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{what}");
@@ -91,14 +110,23 @@ async fn strangers_are_sent_away_from_every_route_and_lower_roles_too() {
         for person in route.needs.forbidden_to() {
             let key = basic(person.name, person.password);
             let answer = asker.ask(method, &path, &[("authorization", &key)]).await;
-            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{what} as {}", person.name);
+            assert_eq!(
+                answer.status(),
+                StatusCode::FORBIDDEN,
+                "{what} as {}",
+                person.name
+            );
         }
         // Whoever has the role gets past the door, be it to a "no such thing". What changes things is left alone here.
         if *method == Method::GET {
             let person = route.needs.allowed_to();
             let key = basic(person.name, person.password);
             let answer = asker.get(&path, &[("authorization", &key)]).await;
-            let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::SEE_OTHER];
+            let refused = [
+                StatusCode::UNAUTHORIZED,
+                StatusCode::FORBIDDEN,
+                StatusCode::SEE_OTHER,
+            ];
             assert!(!refused.contains(&answer.status()), "{what}: {}", answer.status());
             assert!(!answer.status().is_server_error(), "{what}: {}", answer.status());
         }
@@ -109,7 +137,11 @@ async fn strangers_are_sent_away_from_every_route_and_lower_roles_too() {
 async fn every_answer_forbids_what_no_page_of_ours_needs() {
     let shop = Shop::open_to_all(NO_RULES).await;
     let asker = Asker::of(&shop);
-    let mut paths: Vec<_> = routes::all().iter().filter(|r| r.method == Method::GET).map(Route::anywhere).collect();
+    let mut paths: Vec<_> = routes::all()
+        .iter()
+        .filter(|r| r.method == Method::GET)
+        .map(Route::anywhere)
+        .collect();
     paths.extend(["/nowhere".to_owned(), "/api/nowhere".to_owned()]);
     for path in paths {
         let answer = asker.get(&path, &[]).await;
@@ -143,11 +175,17 @@ async fn a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get() {
     let answer = asker.sign_in(OPS.name, OPS.password).await;
     let cookie = text(&answer, "set-cookie");
     let mut parts = cookie.split("; ");
-    let token = parts.next().and_then(|pair| pair.strip_prefix("wxreply_session=")).expect("a token");
+    let token = parts
+        .next()
+        .and_then(|pair| pair.strip_prefix("wxreply_session="))
+        .expect("a token");
     assert!(token.len() >= 22, "128 bits and more: {token}");
     let attributes: Vec<_> = parts.collect();
     // `Secure` is for those who have TLS; this one is asked over HTTP on the loopback.
-    assert_eq!(attributes, ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=604800"]);
+    assert_eq!(
+        attributes,
+        ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=604800"]
+    );
     let stored = std::fs::read(shop.world.path("wxreply.db")).expect("readable");
     let log = std::fs::read(shop.world.path("wxreply.db-wal")).unwrap_or_default();
     let is_in = |file: &[u8]| file.windows(token.len()).any(|window| window == token.as_bytes());
@@ -174,7 +212,10 @@ async fn what_another_site_asks_for_in_a_users_name_is_refused() {
             let answer = asker.ask(&route.method, &route.anywhere(), &headers).await;
             let what = format!("{} {} with {headers:?}", route.method, route.path);
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{what}");
-            assert!(answer.text().await.expect("a body").contains("another site"), "{what}");
+            assert!(
+                answer.text().await.expect("a body").contains("another site"),
+                "{what}"
+            );
         }
     }
     // And the session is still there for its owner.
@@ -187,8 +228,14 @@ async fn without_users_only_the_loopbacks_own_names_are_answered() {
     let shop = Shop::open_to_all(NO_RULES).await;
     let asker = Asker::of(&shop);
     for route in routes::all().iter().filter(|route| route.needs != Needs::Nothing) {
-        for host in ["evil.example", "127.0.0.1.evil.example:8081", "localhost.evil.example"] {
-            let answer = asker.ask(&route.method, &route.anywhere(), &[("host", host)]).await;
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example:8081",
+            "localhost.evil.example",
+        ] {
+            let answer = asker
+                .ask(&route.method, &route.anywhere(), &[("host", host)])
+                .await;
             let what = format!("{} {} at {host}", route.method, route.path);
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{what}");
         }
@@ -196,7 +243,10 @@ async fn without_users_only_the_loopbacks_own_names_are_answered() {
     // Probes may ask by any name, but are told as much as strangers.
     let ready = asker.get("/readyz", &[("host", "pod-7.example")]).await;
     assert_eq!(ready.text().await.expect("a body"), r#"{"ready":true}"#);
-    assert_eq!(asker.get("/", &[("host", "localhost:8081")]).await.status(), StatusCode::OK);
+    assert_eq!(
+        asker.get("/", &[("host", "localhost:8081")]).await.status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,7 +286,11 @@ async fn who_guesses_passwords_by_program_has_to_wait_too() {
     }
     let key = basic(OPS.name, OPS.password);
     let answer = asker.get("/api/events", &[("authorization", &key)]).await;
-    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS, "not even the right one counts now");
+    assert_eq!(
+        answer.status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "not even the right one counts now"
+    );
     assert_eq!(text(&answer, "retry-after"), "30");
     let key = basic(VERA.name, VERA.password);
     let answer = asker.get("/api/events", &[("authorization", &key)]).await;

@@ -31,7 +31,12 @@ async fn speed_of_every_page_on_a_large_log() {
         }
         times.sort();
         let median = times[TIMES / 2];
-        println!("{:>7.1} ms (of {:?})  {}", median.as_secs_f64() * 1e3, times, stop.name);
+        println!(
+            "{:>7.1} ms (of {:?})  {}",
+            median.as_secs_f64() * 1e3,
+            times,
+            stop.name
+        );
         if median >= GOAL {
             slow.push(stop.name);
         }
@@ -41,7 +46,8 @@ async fn speed_of_every_page_on_a_large_log() {
 
 /// The daemon on this folder's config, but on ports that nobody else has.
 async fn serve(folder: &Path) -> (Process, String) {
-    let text = std::fs::read_to_string(folder.join("wxreply.toml")).expect("the config that benches/log.rs wrote");
+    let text =
+        std::fs::read_to_string(folder.join("wxreply.toml")).expect("the config that benches/log.rs wrote");
     let mut config: toml_edit::DocumentMut = text.parse().expect("TOML");
     let admin = format!("127.0.0.1:{}", free_port());
     config["listen"] = toml_edit::value(format!("127.0.0.1:{}", free_port()));

@@ -16,7 +16,12 @@ const LI: &str = "oLi0123456789abcdefghijklmno";
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
     let shop = Shop::open(RULES).await;
-    for (openid, text) in [("oWang", "在吗"), ("oZhao", "能开发票吗"), (LI, "请问几点开门"), ("oQian", "可以开发票吗？")] {
+    for (openid, text) in [
+        ("oWang", "在吗"),
+        ("oZhao", "能开发票吗"),
+        (LI, "请问几点开门"),
+        ("oQian", "可以开发票吗？"),
+    ] {
         shop.world.say(openid, text).await;
     }
     shop.world.outbox_empty().await;
@@ -29,10 +34,19 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
     // Find a conversation.
     browser.keys("/").await;
     browser.keys("几点\n").await;
-    browser.until("the search is done", "location.search.includes('q=')").await;
+    browser
+        .until("the search is done", "location.search.includes('q=')")
+        .await;
     browser.click("请问几点开门").await;
-    browser.until("the thread is open", "location.pathname.includes('oLi')").await;
-    browser.until("it is live", "document.documentElement.classList.contains('is-live')").await;
+    browser
+        .until("the thread is open", "location.pathname.includes('oLi')")
+        .await;
+    browser
+        .until(
+            "it is live",
+            "document.documentElement.classList.contains('is-live')",
+        )
+        .await;
 
     // Watch a message arrive.
     shop.world.say(LI, "你们能开发票吗").await;
@@ -40,24 +54,43 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
     browser.sees("No rule matched").await;
 
     // See why it went unanswered.
-    browser.css("#messages li:last-child a.why").await.click().await.expect("a link");
-    browser.until("the dialog is open", "document.querySelector('dialog:modal')").await;
+    browser
+        .css("#messages li:last-child a.why")
+        .await
+        .click()
+        .await
+        .expect("a link");
+    browser
+        .until("the dialog is open", "document.querySelector('dialog:modal')")
+        .await;
     browser.sees("Rules in the order tried").await;
     browser.sees("几点开门").await;
 
     // Draft a rule.
     browser.click("Draft a rule from this message").await;
-    browser.until("the draft is there", "location.pathname === '/rules/draft'").await;
+    browser
+        .until("the draft is there", "location.pathname === '/rules/draft'")
+        .await;
     browser.sees("Drafted from these texts").await;
     browser.fill("Reply", "可以的，请把抬头发给我们。").await;
     browser.click("Put it into the rule").await;
     let source = "document.getElementById('source').value";
-    browser.until("the rule says it", &format!("{source}.includes('可以的，请把抬头发给我们。')")).await;
+    browser
+        .until(
+            "the rule says it",
+            &format!("{source}.includes('可以的，请把抬头发给我们。')"),
+        )
+        .await;
     let text = browser.run(source).await;
     let text = text.as_str().expect("a text");
     assert!(text.starts_with(RULES), "what was there stays as it was:\n{text}");
     assert!(text.contains("[[test]]"), "a rule comes with its tests:\n{text}");
-    browser.until("it is usable", "document.querySelector('#part:not(.working) .verdict.good')").await;
+    browser
+        .until(
+            "it is usable",
+            "document.querySelector('#part:not(.working) .verdict.good')",
+        )
+        .await;
 
     // See the replay.
     browser.click("What would change").await;
@@ -73,10 +106,18 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
 
     // See the next message answered.
     browser.goto(&format!("/conversations/shop/{LI}")).await;
-    browser.until("it is live", "document.documentElement.classList.contains('is-live')").await;
+    browser
+        .until(
+            "it is live",
+            "document.documentElement.classList.contains('is-live')",
+        )
+        .await;
     shop.world.say(LI, "那能开发票吗？").await;
     browser.sees("可以的，请把抬头发给我们。").await;
     let received = shop.world.wechat.received(LI);
-    assert_eq!(received.last().and_then(|reply| reply.text()), Some("可以的，请把抬头发给我们。"));
+    assert_eq!(
+        received.last().and_then(|reply| reply.text()),
+        Some("可以的，请把抬头发给我们。")
+    );
     assert_eq!(browser.complaints().await, [""; 0]);
 }

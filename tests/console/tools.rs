@@ -32,7 +32,8 @@ pub fn chromium() -> &'static Chromium {
             })
         };
         let is_debian = first_of(&["dpkg-query"]).is_some();
-        let complete = |found: &Chromium| !is_debian || !found.browser.ends_with("chromium") || has(packages[2]);
+        let complete =
+            |found: &Chromium| !is_debian || !found.browser.ends_with("chromium") || has(packages[2]);
         if let Some(found) = find().filter(complete) {
             return found;
         }
@@ -53,7 +54,14 @@ pub fn axe() -> &'static str {
                 apt_install(&["nodejs", "npm"]);
             }
             let mut npm = Command::new("npm");
-            npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+            npm.args([
+                "install",
+                "--no-save",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--prefix",
+            ]);
             run(npm.arg(&folder).arg(AXE));
         }
         fs::read_to_string(script).expect("what npm has just installed")
@@ -71,13 +79,24 @@ pub fn schemathesis() -> &'static Path {
         let installed = folder.join("installed.txt");
         if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
             // Debian has Python without what makes a venv.
-            let venv = Command::new("python3").args(["-c", "import venv, ensurepip"]).output();
+            let venv = Command::new("python3")
+                .args(["-c", "import venv, ensurepip"])
+                .output();
             if !venv.is_ok_and(|output| output.status.success()) {
                 apt_install(&["python3", "python3-venv"]);
             }
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+            run(Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&folder));
             let mut pip = Command::new(folder.join("bin/pip"));
-            pip.args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"]);
+            pip.args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary",
+                ":all:",
+                "-r",
+            ]);
             run(pip.arg(SCHEMATHESIS));
             fs::write(&installed, wanted).expect("writable");
         }
@@ -111,12 +130,16 @@ fn lock() -> File {
 fn first_of(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let all = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let all = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     all.into_iter().find(|file| file.is_file())
 }
 
 fn has(package: &str) -> bool {
-    let asked = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).output();
+    let asked = Command::new("dpkg-query")
+        .args(["-W", "-f", "${db:Status-Status}", package])
+        .output();
     asked.is_ok_and(|output| output.stdout == b"installed")
 }
 
@@ -130,11 +153,14 @@ fn apt_install(packages: &[&str]) {
     assert!(first_of(&["apt-get"]).is_some() && is_root(), "{by_hand}");
     let apt = || {
         let mut apt = Command::new("apt-get");
-        apt.args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).env("DEBIAN_FRONTEND", "noninteractive");
+        apt.args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
+            .env("DEBIAN_FRONTEND", "noninteractive");
         apt
     };
     run(apt().arg("update"));
-    run(apt().args(["install", "-y", "--no-install-recommends"]).args(packages));
+    run(apt()
+        .args(["install", "-y", "--no-install-recommends"])
+        .args(packages));
 }
 
 fn is_root() -> bool {

@@ -36,12 +36,25 @@ impl Sights {
     /// The same, in the log of any daemon.
     pub async fn in_database(database: &Path) -> Self {
         let url = format!("sqlite://{}", database.display());
-        let store = Store::open(&url, Access::Command, Arc::new(SystemClock), Arc::new(Metrics::new()));
+        let store = Store::open(
+            &url,
+            Access::Command,
+            Arc::new(SystemClock),
+            Arc::new(Metrics::new()),
+        );
         let store = store.await.expect("there is a log");
-        let newest = Filter { limit: Some(1_000), ..Filter::default() };
-        let log = store.entries(&newest, Order::NewestFirst).await.expect("readable");
+        let newest = Filter {
+            limit: Some(1_000),
+            ..Filter::default()
+        };
+        let log = store
+            .entries(&newest, Order::NewestFirst)
+            .await
+            .expect("readable");
         store.close().await;
-        let answered = log.iter().find(|entry| entry.rule.is_some() && entry.rule_set.is_some());
+        let answered = log
+            .iter()
+            .find(|entry| entry.rule.is_some() && entry.rule_set.is_some());
         let answered = answered.expect("a message that was answered");
         Self {
             version: answered.rule_set.clone().expect("found by it").into(),
@@ -53,10 +66,16 @@ impl Sights {
     /// One stop for each page that the table of routes knows, and more where a page has more than one face.
     pub fn tour(&self) -> Vec<Stop> {
         let mut stops: Vec<Stop> = Vec::new();
-        for route in routes::all().iter().filter(|route| route.is_page() && route.path != "/sign-in") {
+        for route in routes::all()
+            .iter()
+            .filter(|route| route.is_page() && route.path != "/sign-in")
+        {
             let name = match route.path {
                 "/" => "overview".to_owned(),
-                path => path.trim_matches('/').replace(['/', '{', '}'], "-").replace("--", "-"),
+                path => path
+                    .trim_matches('/')
+                    .replace(['/', '{', '}'], "-")
+                    .replace("--", "-"),
             };
             let path = route.filled(|parameter| self.sample(route.path, parameter));
             let query = QUERIES.iter().find(|(page, _)| *page == route.path);
@@ -65,9 +84,15 @@ impl Sights {
             stops.push(Stop { name, path });
         }
         for (name, page, path) in FACES {
-            assert!(routes::all().iter().any(|route| route.path == *page), "there is no page {page} any more");
+            assert!(
+                routes::all().iter().any(|route| route.path == *page),
+                "there is no page {page} any more"
+            );
             let path = self.told(path);
-            stops.push(Stop { name: (*name).to_owned(), path });
+            stops.push(Stop {
+                name: (*name).to_owned(),
+                path,
+            });
         }
         let names: BTreeSet<_> = stops.iter().map(|stop| &stop.name).collect();
         assert_eq!(names.len(), stops.len(), "two stops have one name");
@@ -89,13 +114,28 @@ impl Sights {
     /// A path or query with what there is in the places of `{…}`.
     fn told(&self, text: &str) -> String {
         let app = self.log[0].app.as_str();
-        let places = [("{unanswered}", self.unanswered()), ("{rule}", encoded(&self.rule)), ("{app}", encoded(app)), ("{version}", self.version.clone())];
-        places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+        let places = [
+            ("{unanswered}", self.unanswered()),
+            ("{rule}", encoded(&self.rule)),
+            ("{app}", encoded(app)),
+            ("{version}", self.version.clone()),
+        ];
+        places
+            .iter()
+            .fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
     }
 
     fn unanswered(&self) -> String {
-        let text = self.log.iter().find(|entry| entry.status == "unmatched" && entry.content.as_ref().is_some_and(|text| text.chars().count() > 3));
-        let text = text.and_then(|entry| entry.content.clone()).unwrap_or_else(|| "在吗".to_owned());
+        let text = self.log.iter().find(|entry| {
+            entry.status == "unmatched"
+                && entry
+                    .content
+                    .as_ref()
+                    .is_some_and(|text| text.chars().count() > 3)
+        });
+        let text = text
+            .and_then(|entry| entry.content.clone())
+            .unwrap_or_else(|| "在吗".to_owned());
         encoded(&text)
     }
 
@@ -126,12 +166,24 @@ const QUERIES: &[(&str, &str)] = &[
 const FACES: &[(&str, &str, &str)] = &[
     ("overview-30d", "/", "/?window=30d"),
     ("search", "/conversations", "/conversations?q=%E5%8F%91%E7%A5%A8"),
-    ("unanswered-chats", "/conversations", "/conversations?show=unanswered"),
-    ("log-search", "/messages", "/messages?search=%E5%BF%AB%E9%80%92&direction=in"),
+    (
+        "unanswered-chats",
+        "/conversations",
+        "/conversations?show=unanswered",
+    ),
+    (
+        "log-search",
+        "/messages",
+        "/messages?search=%E5%BF%AB%E9%80%92&direction=in",
+    ),
     ("outbox-failed", "/outbox", "/outbox?status=failed"),
     ("outbox-uncertain", "/outbox", "/outbox?status=uncertain"),
     ("rules-filtered", "/rules", "/rules?q=%E8%8C%B6"),
-    ("version-disk", "/versions/{version}", "/versions/{version}?with=disk"),
+    (
+        "version-disk",
+        "/versions/{version}",
+        "/versions/{version}?with=disk",
+    ),
 ];
 
 /// As a segment of a path, or a value of a query.

@@ -13,10 +13,26 @@ use crate::tour::{Sights, Stop};
 
 /// Any two of a device, a colour scheme and a language meet in one of these.
 const VIEWS: [View; 4] = [
-    View { phone: true, dark: true, chinese: true },
-    View { phone: true, dark: false, chinese: false },
-    View { phone: false, dark: false, chinese: true },
-    View { phone: false, dark: true, chinese: false },
+    View {
+        phone: true,
+        dark: true,
+        chinese: true,
+    },
+    View {
+        phone: true,
+        dark: false,
+        chinese: false,
+    },
+    View {
+        phone: false,
+        dark: false,
+        chinese: true,
+    },
+    View {
+        phone: false,
+        dark: true,
+        chinese: false,
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,14 +54,19 @@ async fn the_way_in_and_the_pages_of_what_went_wrong_are_accessible_too() {
     let shop = Shop::open("").await;
     let browser = shop.browser().await;
     let mut faults = String::new();
-    let stop = |name: &str, path: &str| Stop { name: name.to_owned(), path: path.to_owned() };
+    let stop = |name: &str, path: &str| Stop {
+        name: name.to_owned(),
+        path: path.to_owned(),
+    };
     for view in VIEWS {
         faults += &faults_of(&browser, &stop("sign-in", "/sign-in"), view).await;
         browser.goto("/nowhere").await;
         faults += &violations(&browser).await;
         browser.goto("/sign-in").await;
         browser.enter("ops", "wrong").await;
-        browser.until("it was wrong", "document.querySelector('[role=alert]')").await;
+        browser
+            .until("it was wrong", "document.querySelector('[role=alert]')")
+            .await;
         faults += &violations(&browser).await;
         browser.complaints().await;
     }
@@ -56,24 +77,39 @@ async fn the_way_in_and_the_pages_of_what_went_wrong_are_accessible_too() {
 pub async fn faults_of(browser: &Browser, stop: &Stop, view: View) -> String {
     browser.look(view).await;
     browser.goto(&stop.path).await;
-    browser.until("the page has settled", "document.readyState === 'complete'").await;
+    browser
+        .until("the page has settled", "document.readyState === 'complete'")
+        .await;
     let mut faults = violations(browser).await;
     faults += &overflow(browser).await;
-    for complaint in browser.complaints().await.into_iter().chain(browser.alarms().await) {
+    for complaint in browser
+        .complaints()
+        .await
+        .into_iter()
+        .chain(browser.alarms().await)
+    {
         let _ = writeln!(faults, "complains: {complaint}");
     }
     if view.chinese {
         faults += &english(browser).await;
     }
-    faults.lines().map(|fault| format!("{} {view}: {fault}\n", stop.name)).collect()
+    faults
+        .lines()
+        .map(|fault| format!("{} {view}: {fault}\n", stop.name))
+        .collect()
 }
 
 /// What axe-core finds.
 async fn violations(browser: &Browser) -> String {
     browser.run_with(tools::axe(), Vec::new()).await;
-    let found = browser.run_async(include_str!("scripts/axe.js"), Vec::new()).await;
+    let found = browser
+        .run_async(include_str!("scripts/axe.js"), Vec::new())
+        .await;
     let mut faults = String::new();
-    let found = found.as_array().unwrap_or_else(|| panic!("axe-core failed: {found}")).clone();
+    let found = found
+        .as_array()
+        .unwrap_or_else(|| panic!("axe-core failed: {found}"))
+        .clone();
     for violation in found {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (rule, help) = (text(&violation["rule"]), text(&violation["help"]));
@@ -86,14 +122,23 @@ async fn violations(browser: &Browser) -> String {
 
 /// What makes the page scroll sideways.
 async fn overflow(browser: &Browser) -> String {
-    let wide = browser.run_with(include_str!("scripts/overflow.js"), vec![json!(6)]).await;
+    let wide = browser
+        .run_with(include_str!("scripts/overflow.js"), vec![json!(6)])
+        .await;
     let wide: Vec<String> = serde_json::from_value(wide).expect("a list of texts");
-    wide.iter().map(|element| format!("wider than the screen: {element}\n")).collect()
+    wide.iter()
+        .map(|element| format!("wider than the screen: {element}\n"))
+        .collect()
 }
 
 /// English words on a Chinese page that are no names, ids or words of WeChat's.
 async fn english(browser: &Browser) -> String {
-    let words = browser.run_with(include_str!("scripts/english.js"), Vec::new()).await;
+    let words = browser
+        .run_with(include_str!("scripts/english.js"), Vec::new())
+        .await;
     let words: Vec<String> = serde_json::from_value(words).expect("a list of texts");
-    words.iter().map(|words| format!("not Chinese: {words}\n")).collect()
+    words
+        .iter()
+        .map(|words| format!("not Chinese: {words}\n"))
+        .collect()
 }

@@ -94,8 +94,19 @@ async fn no_text_of_anybody_becomes_a_part_of_a_page() {
     for customer in &customers {
         paths.insert(format!("/conversations/shop/{}", encoded(customer)));
     }
-    for query in ["\"><img src=x onerror=alert(1)>", "{{7*7}}", "<script>alert(1)</script>"] {
-        for page in ["/conversations?q=", "/messages?search=", "/rules/draft?text=", "/sign-in?next=", "/?app=", "/outbox?status="] {
+    for query in [
+        "\"><img src=x onerror=alert(1)>",
+        "{{7*7}}",
+        "<script>alert(1)</script>",
+    ] {
+        for page in [
+            "/conversations?q=",
+            "/messages?search=",
+            "/rules/draft?text=",
+            "/sign-in?next=",
+            "/?app=",
+            "/outbox?status=",
+        ] {
             paths.insert(format!("{page}{}", encoded(query)));
         }
     }
@@ -116,8 +127,15 @@ async fn attacks_can_be_read_as_they_were_written() {
     browser.goto("/conversations/shop/oAttacker").await;
     browser.sees("cmd").await;
     while browser.offers("Earlier messages").await {
-        let rows = browser.run("document.querySelectorAll('#messages > li').length").await;
-        browser.css("a[data-older]").await.send_keys("\n").await.expect("a link");
+        let rows = browser
+            .run("document.querySelectorAll('#messages > li').length")
+            .await;
+        browser
+            .css("a[data-older]")
+            .await
+            .send_keys("\n")
+            .await
+            .expect("a link");
         let more = format!("document.querySelectorAll('#messages > li').length > {rows}");
         browser.until("there are more", &more).await;
     }
@@ -126,7 +144,10 @@ async fn attacks_can_be_read_as_they_were_written() {
     for attack in ATTACKS {
         // U+0000 can stand in no page.
         let attack = squeeze(attack).replace('\0', "\u{fffd}");
-        assert!(shown.contains(&attack) || shown.contains(&attack.replace('\u{fffd}', "")), "{attack}\nis not in\n{shown}");
+        assert!(
+            shown.contains(&attack) || shown.contains(&attack.replace('\u{fffd}', "")),
+            "{attack}\nis not in\n{shown}"
+        );
     }
     assert_clean(&browser, "the thread").await;
 }
@@ -142,9 +163,14 @@ async fn the_policy_stops_what_escaping_would_have_missed() {
         const t = document.createElement('script'); t.textContent = 'window.__xss = 1'; document.body.append(t);
         const u = document.createElement('script'); u.src = 'data:text/javascript,window.__xss=1'; document.body.append(u);";
     browser.run_with(inject, Vec::new()).await;
-    browser.until("the policy was violated", "window.__alarms.length >= 4").await;
+    browser
+        .until("the policy was violated", "window.__alarms.length >= 4")
+        .await;
     assert!(browser.run("window.__xss").await.is_null());
-    assert_ne!(browser.run("getComputedStyle(document.body).color").await, "rgb(255, 0, 0)");
+    assert_ne!(
+        browser.run("getComputedStyle(document.body).color").await,
+        "rgb(255, 0, 0)"
+    );
 }
 
 /// Sends every attack in every place where a customer's words can stand; gives the customers.
@@ -158,15 +184,48 @@ async fn attacked(shop: &Shop) -> Vec<String> {
         let clean: String = attack.chars().filter(|c| !c.is_control()).collect();
         let openid = format!("o{n}{clean}");
         world.say(&openid, &format!("{attack} script")).await;
-        let fields: Fields = [("SessionFrom", *attack), ("<img src=x onerror=alert('field')>", "x")].into_iter().collect();
+        let fields: Fields = [
+            ("SessionFrom", *attack),
+            ("<img src=x onerror=alert('field')>", "x"),
+        ]
+        .into_iter()
+        .collect();
         let now = Timestamp::now();
         let from = OpenId::from(openid.as_str());
-        world.push(&PushBody::event(&world.account, &from, "user_enter_tempsession", fields.clone(), now)).await;
-        world.push(&PushBody::event(&world.account, &from, attack, fields, now)).await;
+        world
+            .push(&PushBody::event(
+                &world.account,
+                &from,
+                "user_enter_tempsession",
+                fields.clone(),
+                now,
+            ))
+            .await;
+        world
+            .push(&PushBody::event(&world.account, &from, attack, fields, now))
+            .await;
         let id = wxreply::simulator::msg_id(now, &mut rand::rng());
-        world.push(&PushBody::mini_program_page(&world.account, &from, attack, attack, id, now)).await;
+        world
+            .push(&PushBody::mini_program_page(
+                &world.account,
+                &from,
+                attack,
+                attack,
+                id,
+                now,
+            ))
+            .await;
         let id = wxreply::simulator::msg_id(now, &mut rand::rng());
-        world.push(&PushBody::image(&world.account, &from, "javascript:alert('picture')", attack, id, now)).await;
+        world
+            .push(&PushBody::image(
+                &world.account,
+                &from,
+                "javascript:alert('picture')",
+                attack,
+                id,
+                now,
+            ))
+            .await;
         customers.push(openid);
     }
     world.outbox_empty().await;
@@ -176,14 +235,25 @@ async fn attacked(shop: &Shop) -> Vec<String> {
 /// Without the policy, an attack that gets through rings.
 async fn assert_alarm_works(browser: &Browser) {
     browser.goto("/").await;
-    browser.run_with("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=alert(0)>')", Vec::new()).await;
-    browser.until("the alarm rings", "window.__alarms.length > 0").await;
-    let found = browser.run_with(include_str!("scripts/foreign.js"), Vec::new()).await;
+    browser
+        .run_with(
+            "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=alert(0)>')",
+            Vec::new(),
+        )
+        .await;
+    browser
+        .until("the alarm rings", "window.__alarms.length > 0")
+        .await;
+    let found = browser
+        .run_with(include_str!("scripts/foreign.js"), Vec::new())
+        .await;
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
 }
 
 async fn assert_clean(browser: &Browser, path: &str) {
-    let foreign = browser.run_with(include_str!("scripts/foreign.js"), Vec::new()).await;
+    let foreign = browser
+        .run_with(include_str!("scripts/foreign.js"), Vec::new())
+        .await;
     assert_eq!(foreign, json!([]), "{path}");
     assert_eq!(browser.alarms().await, [""; 0], "{path}");
     assert!(browser.run("window.__xss").await.is_null(), "{path}");

@@ -186,6 +186,7 @@ struct ProblemPage<'a> {
     words: &'a str,
     detail: &'a str,
     style: String,
+    icon: String,
 }
 
 /// What went wrong, as a page.
@@ -204,6 +205,7 @@ pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
         words,
         detail: problem.detail(),
         style: assets::address("style.css"),
+        icon: assets::address("icon.svg"),
     };
     match html::html(&page) {
         Ok(response) => problem.head(response),
