@@ -146,10 +146,140 @@ async fn ask(store: &Store) {
         rule: Some("规则 150".into()),
         ..Filter::default()
     };
-    search(store, "search, of a rare rule too", rule, |random| {
+    search(store, "search, of a rare rule too", rule.clone(), |random| {
         text(random).chars().take(2).collect()
     })
     .await;
+    pages(store, rule).await;
+    counts(store).await;
+}
+
+/// What is read page by page: a first page, and the following ones.
+async fn pages(store: &Store, rule: Filter) {
+    let nothing = Filter {
+        rule: Some("none".into()),
+        ..Filter::default()
+    };
+    let failed = Filter {
+        status: Some("failed".into()),
+        ..Filter::default()
+    };
+    for (name, filter) in [
+        ("log, a page", Filter::default()),
+        ("log, of a rare rule", rule),
+        ("log, of a rule that never was", nothing),
+        ("log, failed", failed),
+    ] {
+        let (mut times, mut cursor) = (Times::new(name, 50.0), None);
+        for _ in 0..QUERIES {
+            let found = times
+                .take(async || store.search(&filter, cursor.as_ref(), 50).await.expect("read"))
+                .await;
+            times.found += found.entries.len();
+            cursor = found.next;
+        }
+        times.print();
+    }
+    let all = ConversationFilter::default();
+    let unmatched = ConversationFilter {
+        unmatched_only: true,
+        ..all.clone()
+    };
+    let muted = ConversationFilter {
+        muted_only: true,
+        ..all.clone()
+    };
+    let text = ConversationFilter {
+        search: Some("营业".into()),
+        ..all.clone()
+    };
+    let openid = ConversationFilter {
+        openid_prefix: Some("oGZUI0egBJY1zhBYw2Kh0000".into()),
+        ..all.clone()
+    };
+    for (name, filter) in [
+        ("conversations, a page", all),
+        ("conversations, unmatched", unmatched),
+        ("conversations, muted (none is)", muted),
+        ("conversations, by a text", text),
+        ("conversations, by an openid's beginning", openid),
+    ] {
+        let (mut times, mut cursor) = (Times::new(name, 50.0), None);
+        for _ in 0..QUERIES / 4 {
+            let found = times
+                .take(async || {
+                    store
+                        .conversations(&filter, cursor.as_ref(), 30)
+                        .await
+                        .expect("read")
+                })
+                .await;
+            times.found += found.conversations.len();
+            cursor = found.next;
+        }
+        times.print();
+    }
+    let (app, heavy) = ("shop".into(), HEAVY.into());
+    let (mut times, mut cursor) = (Times::new("thread of 1 % of all messages, a page", 20.0), None);
+    let mut middle = None;
+    for _ in 0..QUERIES {
+        let found = times
+            .take(async || {
+                store
+                    .thread(&app, &heavy, cursor.as_ref(), 50)
+                    .await
+                    .expect("read")
+            })
+            .await;
+        times.found += found.entries.len();
+        middle = found.entries.last().map(|entry| entry.id).or(middle);
+        cursor = found.next;
+    }
+    times.print();
+    let mut times = Times::new("a message in that thread", 50.0);
+    for _ in 0..20 {
+        let id = middle.expect("a message");
+        let around = times
+            .take(async || store.around(id, 20).await.expect("read"))
+            .await;
+        times.found += around.map_or(0, |around| around.entries.len());
+    }
+    times.print();
+}
+
+async fn counts(store: &Store) {
+    let now = Timestamp::now();
+    let since = now - SignedDuration::from_hours(14 * 24);
+    let app = "shop".into();
+    let mut hours = Times::new("hours of 14 days", 50.0);
+    let mut of_app = Times::new("hours of 14 days, of an app", 50.0);
+    let mut rules = Times::new("hits of rules in 14 days", 50.0);
+    let mut unanswered = Times::new("unanswered texts, of 5,000 messages", 50.0);
+    let mut more = Times::new("unanswered texts, of 20,000 messages", 100.0);
+    let mut failures = Times::new("failures in 14 days", 100.0);
+    for _ in 0..20 {
+        hours.found += hours
+            .take(async || store.hours(since, now, None).await.expect("read").len())
+            .await;
+        of_app.found += of_app
+            .take(async || store.hours(since, now, Some(&app)).await.expect("read").len())
+            .await;
+        rules.found += rules
+            .take(async || store.rule_counts(since).await.expect("read").len())
+            .await;
+        for (times, limit) in [(&mut unanswered, 5000), (&mut more, 20_000)] {
+            let texts = times
+                .take(async || store.unanswered(None, since, limit).await.expect("read"))
+                .await;
+            times.found += texts.texts.len();
+        }
+        failures.found += failures
+            .take(async || store.delivery_failures(since, None).await.expect("read").len())
+            .await;
+    }
+    for times in [hours, of_app, rules, unanswered, more, failures] {
+        times.print();
+    }
 }
 
 async fn search(store: &Store, name: &str, filter: Filter, of: impl Fn(&mut Random) -> String) {

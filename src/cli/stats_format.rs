@@ -62,18 +62,18 @@ pub(super) fn human(out: &mut impl Write, page: &Page, zone: &TimeZone, terminal
     }
     writeln!(out, "\nReplies that did not reach their customers:\n")?;
     let mut failures = table(terminal);
-    failures.set_header(["count", "status", "why", "last"]);
+    failures.set_header(["count", "status", "why, the last time"]);
     for failure in &page.failures {
         let why = match (&failure.error, failure.errcode) {
             (Some(error), _) => plain(error).into_owned(),
             (None, Some(code)) => format!("errcode {code}"),
             (None, None) => String::new(),
         };
+        let last = show(failure.last, zone);
         failures.add_row([
             failure.count.to_string(),
             failure.status.clone(),
-            why,
-            show(failure.last, zone),
+            format!("{why}\n{last}"),
         ]);
     }
     right(&mut failures, 0);

@@ -41,6 +41,13 @@ pub(super) fn segment(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
+/// An address that goes on with a query.
+pub(super) fn query(path: &str) -> form_urlencoded::Serializer<'static, String> {
+    let address = format!("{path}?");
+    let begin = address.len();
+    form_urlencoded::Serializer::for_suffix(address, begin)
+}
+
 /// How times are shown: where, in which language, seen from when.
 #[derive(Clone)]
 pub(super) struct Watch {
@@ -83,11 +90,6 @@ impl Watch {
     /// `10:00`
     pub fn minute(&self, time: &Timestamp) -> String {
         time.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
-    }
-
-    /// `10:00:05`
-    pub fn clock(&self, time: &Timestamp) -> String {
-        time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
     }
 
     /// The day, for headings between messages: `2026-01-05 Mon`.

@@ -27,7 +27,7 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
     #[serde(skip)]
-    allow: Option<String>,
+    allow: Option<Box<str>>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -66,7 +66,7 @@ impl Problem {
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this takes {allow}");
         Self {
-            allow: Some(allow),
+            allow: Some(allow.into()),
             ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
         }
     }

@@ -86,6 +86,7 @@ pub(super) static ROUTES: &[Route] = routes! {
     POST "/api/outbox/drop" AGENT api::outbox::drop;
     GET "/api/system" VIEWER api::system::get;
     GET "/api/audit" VIEWER api::system::audit;
+    GET "/api/backup" EDITOR api::backup::get;
 
     // Conversations and the log.
     GET "/api/conversations" VIEWER api::conversations::list;

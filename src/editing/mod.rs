@@ -29,7 +29,7 @@ pub use form::{NotSimple, SimpleRule, add_simple_rule, append, change_simple_rul
 pub use keywords::{Keyword, KeywordKind, KeywordNote, keywords};
 pub use rehearse::{MAX_REPLAYED, Progress, REPLAYED_DAYS, WhatChanges};
 pub use save::{DiskFile, Saved};
-pub use unanswered::{UnansweredGroup, UnansweredText, group_unanswered};
+pub use unanswered::{UnansweredGroup, group_unanswered};
 pub use versions::{FileChange, FileDiff, Side, Version};
 
 use std::sync::Arc;

@@ -2,21 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::message::MessageId;
 use crate::similar_texts;
-
-/// A text that went unanswered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnansweredText {
-    /// The text.
-    pub text: String,
-    /// How often it was written.
-    pub count: u64,
-    /// When it was written last, and in which message.
-    pub last: (Timestamp, MessageId),
-    /// How many customers wrote it.
-    pub users: u64,
-}
+use crate::store::UnansweredText;
 
 /// Texts that ask the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +48,7 @@ pub fn group_unanswered(texts: Vec<UnansweredText>) -> Vec<UnansweredGroup> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::MessageId;
 
     #[test]
     fn texts_that_ask_the_same_come_together_with_their_last_time() {

@@ -184,7 +184,7 @@ impl Store {
         };
         let mut conversations: Vec<Conversation> = Vec::new();
         let next = loop {
-            let found = by_openid(&mut conn, filter.app.as_ref(), prefix, after.as_ref()).await?;
+            let found = by_openid(&mut conn, filter.app.as_ref(), prefix, after.as_ref(), limit + 1).await?;
             let last = found
                 .last()
                 .map(|found| (found.app.clone(), found.openid.clone()));
@@ -312,6 +312,7 @@ async fn by_openid(
     app: Option<&AppName>,
     prefix: &str,
     after: Option<&(AppName, OpenId)>,
+    limit: usize,
 ) -> Result<Vec<Found>, StoreError> {
     const USERS: &str = concat!(
         "select c.app, c.openid, ",
@@ -335,7 +336,7 @@ async fn by_openid(
             .bind(behind)
             .bind(prefix)
             .bind("\u{10ffff}")
-            .bind(i64::try_from(STEP).unwrap_or(i64::MAX))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&mut *conn)
             .await?;
         if !rows.is_empty() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::index::{HOUR, live};
-use super::row::ceil_millis;
+use super::row::{Cells, ceil_millis};
 use super::{Store, StoreError};
 use crate::latency::{Counts, RANGES, quantile};
 use crate::message::AppName;
@@ -263,18 +263,19 @@ impl Store {
                  order by count(*) desc, max(m.time) desc limit ",
             )
             .push_bind(FAILURES);
-        let rows: Vec<(String, Option<i64>, Option<String>, i64, i64)> = query
-            .build_query_as()
-            .fetch_all(&mut *self.reader().await?)
-            .await?;
-        let read = |(status, errcode, error, count, last)| DeliveryFailure {
-            status,
-            errcode,
-            error,
-            count: u64::try_from(count).unwrap_or_default(),
-            last: Timestamp::from_millisecond(last).unwrap_or(Timestamp::MAX),
-        };
-        Ok(rows.into_iter().map(read).collect())
+        let rows = query.build().fetch_all(&mut *self.reader().await?).await?;
+        rows.iter()
+            .map(|row| {
+                let mut cells = Cells::of(row);
+                Ok(DeliveryFailure {
+                    status: cells.next()?,
+                    errcode: cells.next()?,
+                    error: cells.next()?,
+                    count: u64::try_from(cells.next::<i64>()?).unwrap_or_default(),
+                    last: Timestamp::from_millisecond(cells.next()?).unwrap_or(Timestamp::MAX),
+                })
+            })
+            .collect()
     }
 }
 
@@ -286,17 +287,18 @@ async fn not_sent(
     app: Option<&AppName>,
 ) -> Result<Vec<(i64, String, u64)>, StoreError> {
     let mut all = Vec::new();
-    for condition in [
-        "m.status in ('failed', 'dropped', 'uncertain')",
-        "m.status = 'queued'",
+    // The sign keeps SQLite from walking through all messages of the time rather than through the few that wait.
+    for (condition, time) in [
+        ("m.status in ('failed', 'dropped', 'uncertain')", "m.time"),
+        ("m.status = 'queued'", "+m.time"),
     ] {
         let mut query =
             QueryBuilder::new("select m.time / 3600000, m.status, count(*) from messages m where ");
         query
             .push(condition)
-            .push(" and m.time >= ")
+            .push(format_args!(" and {time} >= "))
             .push_bind(from.saturating_mul(HOUR))
-            .push(" and m.time < ")
+            .push(format_args!(" and {time} < "))
             .push_bind(to.saturating_mul(HOUR));
         if let Some(app) = app {
             query.push(" and m.app = ").push_bind(app.as_str());

@@ -98,7 +98,6 @@ fn size(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::store::testing::{Bench, at};
 
     #[tokio::test]

@@ -32,7 +32,7 @@ const STEPS: std::ops::RangeInclusive<usize> = 50..=1000;
 
 /// A single character begins many pairs, all of which are read before the first is found: rows that have it are most
 /// often among so many that can be walked through.
-const BEFORE_PREFIX: usize = 3000;
+const BEFORE_PREFIX: usize = 1000;
 
 const END: Place = (i64::MAX, i64::MAX);
 const BEGIN: Place = (i64::MIN, i64::MIN);
@@ -80,9 +80,15 @@ impl Store {
         };
         let since = filter.since.map_or(BEGIN, |since| (ceil_millis(since), i64::MIN));
         let mut log = self.reader().await?;
+        // The times are bounds of the walk.
+        let timeless = Filter {
+            since: None,
+            until: None,
+            ..filter.clone()
+        };
         let mut page = Page {
             log: &mut log,
-            filter,
+            filter: &timeless,
             needle: needle(filter),
             limit,
             since,
@@ -365,10 +371,16 @@ fn is_unrestricted(filter: &Filter) -> bool {
     app.is_none() && openid.is_none() && rule.is_none() && direction.is_none() && status.is_none()
 }
 
-/// Rows before `at` and behind `floor`, or at it; none before `since`.
+/// Rows before `at` and behind `floor`, or at it; none before `since`. Of two bounds SQLite seeks by one alone, so it is given
+/// the one that matters.
 fn between(query: &mut QueryBuilder<Sqlite>, at: Place, floor: Place, since: Place, with_floor: bool) {
     let compare = if with_floor { ">=" } else { ">" };
-    for (compare, place) in [("<", at), (compare, floor), (">=", since)] {
+    let lower = if floor >= since {
+        (compare, floor)
+    } else {
+        (">=", since)
+    };
+    for (compare, place) in [("<", at), lower] {
         if place == END || place == BEGIN {
             continue;
         }

@@ -1,5 +1,6 @@
 //! What customers wrote lately, each text once: what went unanswered, and what rules answered.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -63,29 +64,21 @@ impl Store {
         limit: usize,
     ) -> Result<Texts<UnansweredText>, StoreError> {
         let recent = self.recent(InboundStatus::Unmatched, app, since, limit).await?;
-        let mut texts: HashMap<&str, (UnansweredText, HashSet<(&str, &str)>)> = HashMap::new();
+        let mut texts: HashMap<&str, UnansweredText> = HashMap::new();
+        let mut writers = HashSet::new();
         for row in &recent.rows {
             // The newest comes first.
-            let (text, users) = texts.entry(&row.text).or_insert_with(|| {
-                let text = UnansweredText {
-                    text: row.text.clone(),
-                    count: 0,
-                    last: (row.time, row.id),
-                    users: 0,
-                };
-                (text, HashSet::new())
+            let text = texts.entry(&row.text).or_insert_with(|| UnansweredText {
+                text: row.text.clone(),
+                count: 0,
+                last: (row.time, row.id),
+                users: 0,
             });
             text.count += 1;
-            users.insert((&row.app, &row.openid));
+            text.users += u64::from(writers.insert((&row.text, &row.app, &row.openid)));
         }
-        let mut texts: Vec<UnansweredText> = texts
-            .into_values()
-            .map(|(text, users)| UnansweredText {
-                users: users.len() as u64,
-                ..text
-            })
-            .collect();
-        texts.sort_by(|a, b| (b.count, b.last).cmp(&(a.count, a.last)));
+        let mut texts: Vec<UnansweredText> = texts.into_values().collect();
+        texts.sort_by_key(|text| Reverse((text.count, text.last)));
         Ok(Texts {
             texts,
             messages: recent.rows.len(),
@@ -140,14 +133,14 @@ impl Store {
         };
         let behind = self.index().tail(&mut log, mark).await?;
         let mut query = select(status, app);
+        // One bound: of two, SQLite seeks by one alone.
+        let bound = behind.max((from, i64::MIN));
         query
             .push(" and (m.time, m.id) > (")
-            .push_bind(behind.0)
+            .push_bind(bound.0)
             .push(", ")
-            .push_bind(behind.1)
-            .push(") and m.time >= ")
-            .push_bind(from)
-            .push(" order by m.time desc, m.id desc limit ")
+            .push_bind(bound.1)
+            .push(") order by m.time desc, m.id desc limit ")
             .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         recent.take(query, &mut log).await?;
         if let Some(mut index) = index {

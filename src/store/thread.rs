@@ -14,6 +14,9 @@ use crate::message::{AppName, Entry, MessageId, OpenId};
 /// Messages that are looked at together; their rows are put in order.
 const CHUNK: usize = 64;
 
+/// Messages that are walked past together on the way to one of them.
+const STRIDE: usize = 512;
+
 /// Messages that one page walks back through.
 const WALKED: usize = 5000;
 
@@ -59,7 +62,7 @@ impl Store {
         let mut new: Vec<Entry> = Vec::new();
         for _ in 0..WALKED / CHUNK {
             let Some(first) = from else { break };
-            let chain = chain(&mut conn, app, openid, first).await?;
+            let chain = chain(&mut conn, app, openid, first, CHUNK).await?;
             let mut query = rows_of(&chain.messages)?;
             query
                 .push(" and (m.time >= ")
@@ -90,11 +93,11 @@ impl Store {
         let mut newer: Vec<MessageId> = Vec::new();
         let mut from = latest(&mut conn, app, openid).await?;
         let mut reached = false;
-        for _ in 0..WALKED / CHUNK {
+        for _ in 0..WALKED.div_ceil(STRIDE) {
             let Some(first) = from.filter(|_| !reached) else {
                 break;
             };
-            let chain = chain(&mut conn, app, openid, first).await?;
+            let chain = chain(&mut conn, app, openid, first, STRIDE).await?;
             let before = chain.messages.iter().take_while(|at| **at != id.message());
             newer.extend(before);
             reached = chain.messages.contains(&id.message());
@@ -145,7 +148,7 @@ impl Store {
         let mut walked = 0;
         let mut back_to = i64::MAX;
         while let Some(first) = from {
-            let chain = chain(&mut conn, app, openid, first).await?;
+            let chain = chain(&mut conn, app, openid, first, CHUNK).await?;
             let mut query = rows_of(&chain.messages)?;
             conditions(&mut query, filter);
             let rows = query.build().fetch_all(&mut *conn).await?;
@@ -256,6 +259,7 @@ async fn chain(
     app: &AppName,
     openid: &OpenId,
     from: MessageId,
+    limit: usize,
 ) -> Result<Chain, StoreError> {
     let rows: Vec<(i64, i64, Option<i64>)> = sqlx::query_as(
         "with recursive thread (id, time, previous) as ( \
@@ -266,10 +270,10 @@ async fn chain(
     .bind(from.as_i64())
     .bind(app.as_str())
     .bind(openid.as_str())
-    .bind(i64::try_from(CHUNK).unwrap_or(i64::MAX))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_all(conn)
     .await?;
-    let full = rows.len() == CHUNK;
+    let full = rows.len() == limit;
     let last = rows.last().filter(|_| full);
     Ok(Chain {
         next: last.and_then(|(.., previous)| previous.map(MessageId::from_i64)),

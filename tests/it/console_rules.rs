@@ -300,7 +300,7 @@ async fn the_pages_save_without_a_script_and_never_over_somebody_else() {
         page.contains("11:00") && page.contains("<mark>11</mark>"),
         "what was typed is still there"
     );
-    let wrong = "[[rule]]\r\nname = \"<script>\"\r\n";
+    let wrong = "[[rule]]\r\nname = \"<script>\"\r\nreply = \"\"\r\n";
     let now = world.get("/api/rules/files/rules.toml").await.1["hash"]
         .as_str()
         .expect("a hash")

@@ -4,6 +4,7 @@ mod alarm;
 mod by_hand;
 mod cli;
 mod console_conversations;
+mod console_overview;
 mod console_rules;
 mod crash;
 mod delivery;

@@ -1,6 +1,7 @@
 //! The API: what the pages show and do, as JSON. A file a subject; each handler says in its attribute what it takes and gives, and
 //! `openapi` makes the document of these.
 
+pub(super) mod backup;
 pub(super) mod conversations;
 pub(super) mod health;
 pub(super) mod messages;

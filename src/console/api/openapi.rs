@@ -29,6 +29,7 @@ use crate::console::{Console, live};
         super::outbox::drop,
         super::system::get,
         super::system::audit,
+        super::backup::get,
         super::conversations::list,
         super::conversations::user,
         super::conversations::messages,

@@ -124,7 +124,10 @@ impl Chart {
 /// A small line without axes: the course of one figure.
 pub(super) fn sparkline(values: &[f64]) -> Vec<Shape> {
     let mut shapes = Vec::new();
-    let top = values.iter().copied().fold(0.0, f64::max).max(1.0);
+    let top = values.iter().copied().fold(0.0, f64::max);
+    if top <= 0.0 {
+        return shapes;
+    }
     let places = (values.len().max(2) - 1) as f64;
     let points: Vec<(f64, f64)> = (0..).map(f64::from).zip(values.iter().copied()).collect();
     let area = Canvas::new(&mut shapes).into_drawing_area();
@@ -142,14 +145,13 @@ fn draw_sparkline(
 ) -> Result<(), DrawError> {
     let mut chart = ChartBuilder::on(area)
         .margin_top(MARGIN)
-        .margin_bottom(MARGIN)
         .build_cartesian_2d(0.0..places, 0.0..top)?;
     chart.draw_series(AreaSeries::new(points.clone(), 0.0, paint(1)))?;
     chart.draw_series(LineSeries::new(points, paint(1)))?;
     Ok(())
 }
 
-/// What a sparkline's pen needs around it.
+/// What a sparkline's pen needs above it.
 const MARGIN: i32 = canvas::SIZE / 20;
 
 type DrawError = plotters::drawing::DrawingAreaErrorKind<std::convert::Infallible>;
@@ -335,7 +337,8 @@ mod tests {
         let chart = Chart::of(&plot(&[], Kind::Lines, vec![series(1, &[])]));
         assert!(chart.shapes.is_empty() && chart.columns.is_empty());
         assert_eq!(chart.values, ["1", "0"]);
-        assert!(!sparkline(&[0.0, 0.0]).is_empty());
-        assert!(sparkline(&[]).iter().all(|shape| !shape.d.contains("NaN")));
+        assert!(sparkline(&[]).is_empty() && sparkline(&[0.0, 0.0]).is_empty());
+        let classes: Vec<_> = sparkline(&[0.2]).into_iter().map(|shape| shape.class).collect();
+        assert_eq!(classes, ["c-1 c-area", "c-1 c-line"]);
     }
 }

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use super::finding::{Finding, Spot};
 use crate::console::Console;
 use crate::console::problem::Problem;
-use crate::diagnostic::Severity;
 use crate::editing::{
     Change, Checked, Diff, EditError, Edits, Keyword, Saved, TextHash, WhatChanges, diff, keywords,
 };
@@ -170,13 +169,9 @@ impl Check {
         }
     }
 
-    /// How many findings there are of either weight.
-    pub fn count(&self, severity: Severity) -> usize {
-        let errors = self.findings.iter().filter(|finding| finding.is_error()).count();
-        match severity {
-            Severity::Error => errors,
-            Severity::Warning => self.findings.len() - errors,
-        }
+    /// How many findings are no errors.
+    pub fn warnings(&self) -> usize {
+        self.findings.iter().filter(|finding| !finding.is_error()).count()
     }
 }
 
@@ -545,12 +540,6 @@ impl Replay {
             changed: report.changed(),
             changes: told.collect(),
         }
-    }
-
-    /// How many messages differ in one way.
-    pub fn of_kind(&self, kind: Kind) -> u64 {
-        let changes = self.changes.iter().filter(|change| change.kind == kind);
-        changes.map(|change| change.count).sum()
     }
 }
 

@@ -478,8 +478,8 @@ mod tests {
             assert_eq!((span.since(), span.starts[count - 1]), (at(first), at(last)));
             // As much time before it as has passed of it.
             assert_eq!(
-                span.since().duration_since(span.before()),
-                now.duration_since(span.since())
+                span.before().duration_until(span.since()),
+                span.since().duration_until(now)
             );
         }
     }

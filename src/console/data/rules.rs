@@ -194,7 +194,7 @@ pub(in crate::console) async fn rules(console: &Console, window: &Window) -> Res
 
 async fn hits(console: &Console, since: Timestamp) -> Result<Hits, Problem> {
     let mut by_rule = Hits::new();
-    for ((app, rule), hits) in console.store.rule_hits(since).await? {
+    for ((app, rule), hits) in console.store.rule_counts(since).await? {
         by_rule.entry(rule).or_default().push((app, hits));
     }
     Ok(by_rule)

@@ -10,18 +10,22 @@ use utoipa::ToSchema;
 use super::rules::Window;
 use crate::console::Console;
 use crate::console::problem::Problem;
-use crate::editing::{Drafted, UnansweredText, group_unanswered};
-use crate::message::{AppName, Direction, Entry, InboundStatus, OpenId};
-use crate::store::{Cursor, Filter};
+use crate::editing::{Drafted, group_unanswered};
+use crate::message::{AppName, Direction, Entry, OpenId};
+use crate::store::{Cursor, Filter, UnansweredText};
 
 /// At most so many messages are looked at, the newest.
 const MESSAGES: usize = 20_000;
 
+/// Messages that other rules answered, whose words a draft keeps clear of.
+const ANSWERED: usize = 2_000;
+
 /// Messages that are read at once.
 const PAGE: usize = 2_000;
 
-/// The unmatched ones, and those of so many rules for any text.
-const FILTERS: usize = 6;
+/// At most so many rules for any text are asked about, and pages of each.
+const RULES: usize = 5;
+const PAGES: usize = 3;
 
 /// Groups that are told, and texts of each.
 const GROUPS: usize = 200;
@@ -124,22 +128,18 @@ struct Texts {
 
 /// Texts that no rule decided about, and those that only a rule for any text answered.
 async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Result<Texts, Problem> {
-    let unmatched = Filter {
-        app,
-        direction: Some(Direction::In),
-        status: Some(InboundStatus::Unmatched.as_str().to_owned()),
-        since: Some(since),
-        ..Filter::default()
-    };
+    let unmatched = console.store.unanswered(app.as_ref(), since, MESSAGES).await?;
+    let (mut back_to, mut complete) = (unmatched.since, unmatched.since <= since);
+    let mut counted = Counted::of(unmatched.texts, unmatched.messages);
     let live = Arc::clone(&console.rules.live().borrow());
-    let by_default = live.catch_alls().into_iter().map(|rule| Filter {
-        status: None,
-        rule: Some(rule),
-        ..unmatched.clone()
-    });
-    let mut counted = Counted::default();
-    let (mut back_to, mut complete) = (since, true);
-    for filter in std::iter::once(unmatched.clone()).chain(by_default).take(FILTERS) {
+    for rule in live.catch_alls().into_iter().take(RULES) {
+        let filter = Filter {
+            app: app.clone(),
+            direction: Some(Direction::In),
+            rule: Some(rule),
+            since: Some(since),
+            ..Filter::default()
+        };
         let (mut pages, mut cursor) = (0, None::<Cursor>);
         loop {
             let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
@@ -150,20 +150,16 @@ async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Res
             if cursor.is_none() {
                 break;
             }
-            if counted.messages >= MESSAGES || pages == MESSAGES / PAGE {
+            if counted.messages >= MESSAGES || pages == PAGES {
                 back_to = back_to.max(looked_back_to);
                 complete = false;
                 break;
             }
         }
     }
-    let texts = counted.known.into_values().map(|(text, users)| UnansweredText {
-        users: users.len() as u64,
-        ..text
-    });
     Ok(Texts {
-        texts: texts.collect(),
         messages: counted.messages as u64,
+        texts: counted.texts(),
         back_to,
         complete,
     })
@@ -177,6 +173,26 @@ struct Counted {
 }
 
 impl Counted {
+    fn of(texts: Vec<UnansweredText>, messages: usize) -> Self {
+        let known = texts
+            .into_iter()
+            .map(|text| (text.text.clone(), (text, BTreeSet::new())));
+        Self {
+            messages,
+            known: known.collect(),
+        }
+    }
+
+    fn texts(self) -> Vec<UnansweredText> {
+        let texts = self.known.into_values();
+        texts
+            .map(|(text, users)| UnansweredText {
+                users: text.users + users.len() as u64,
+                ..text
+            })
+            .collect()
+    }
+
     fn add(&mut self, entry: Entry) {
         let Some(text) = entry.content.filter(|_| entry.msg_type == "text") else {
             return;
@@ -239,7 +255,15 @@ pub(in crate::console) async fn draft(
             }
         }
     }
-    let drafted = console.editor.draft(texts, app, Vec::new()).await?;
+    let since = window.since(console.clock.now())?.1;
+    let answered = console.store.answered(app.as_ref(), since, ANSWERED).await?;
+    let catch_alls = console.rules.live().borrow().catch_alls();
+    let understood = answered
+        .texts
+        .into_iter()
+        .filter(|text| !catch_alls.contains(&text.rule));
+    let understood = understood.map(|text| text.text).collect();
+    let drafted = console.editor.draft(texts, app, understood).await?;
     let drafted = drafted.ok_or_else(|| Problem::unprocessable("no rule can ask for these texts"))?;
     let toml = drafted.toml(reply);
     let Drafted {

@@ -158,7 +158,7 @@ pub(super) fn bubble(entry: &Entry, style: &Style<'_>) -> Bubble {
             w.status.of(&entry.status).to_owned()
         },
         tone: tone(&entry.status),
-        reason: reason.map(|reason| told::reason(style.watch.lang, entry.errcode, reason)),
+        reason: reason.map(|reason| told(style.watch.lang, reason).into_owned()),
         rule: entry
             .rule
             .as_ref()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use warp::reply::Response;
 
 use super::bubble::{Body, Bubble, Shown, Style, bubble, query, rule_page};
-use super::conversations::{address, short};
+use super::conversations::address;
 use super::thread::pictures;
 use super::{Frame, Place};
 use crate::console::Console;
@@ -16,7 +16,7 @@ use crate::console::html::html;
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::console::words::status::tone;
-use crate::console::words::{filled_all, told};
+use crate::console::words::{filled, filled_all, told, why};
 use crate::message::{Direction, Entry, MessageId};
 
 #[derive(Template)]
@@ -37,7 +37,6 @@ struct Facts {
     id: String,
     app: String,
     openid: String,
-    name: String,
     thread: String,
     status: String,
     tone: &'static str,
@@ -153,7 +152,6 @@ fn facts(frame: &Frame, entry: &Entry) -> Facts {
     Facts {
         app: entry.app.to_string(),
         openid: entry.openid.to_string(),
-        name: short(entry.openid.as_str()),
         thread: format!("{}?at={id}#m-{id}", address(&entry.app, &entry.openid)),
         status: status.of(&entry.status).to_owned(),
         tone: tone(&entry.status),
@@ -214,7 +212,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         None => {}
     }
     if let Some(until) = &explanation.muted_until {
-        then.push(filled_all(w.becomes_muted, &[&when(until)]));
+        then.push(filled(w.becomes_muted, when(until)));
     }
     for cooldown in &explanation.cooldowns {
         let text = if cooldown.per_app {
@@ -225,7 +223,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         then.push(filled_all(text, &[&cooldown.rule, &when(&cooldown.until)]));
     }
     if explanation.misses > 0 {
-        then.push(filled_all(w.misses, &[&explanation.misses.to_string()]));
+        then.push(filled(w.misses, explanation.misses));
     }
     let cost = match explanation.cost.until {
         None => w.cost_none.to_owned(),
@@ -255,7 +253,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
             .replies
             .into_iter()
             .map(|sent| {
-                let dropped = sent.dropped.map(|reason| told::reason(lang, None, &reason));
+                let dropped = sent.dropped.map(|reason| told(lang, &reason).into_owned());
                 let kind = match sent.msg_type.as_str() {
                     "text" => String::new(),
                     kind => frame.w.status.kind(kind).to_owned(),
@@ -284,8 +282,8 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
 fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> RuleLine {
     let lang = frame.lang;
     let words = |condition: &Condition| {
-        let why = told::condition(lang, &condition.key, &condition.why);
-        (told::key(lang, &condition.key), why)
+        let why = why::condition(lang, &condition.key, &condition.why);
+        (why::key(lang, &condition.key), why)
     };
     RuleLine {
         href: rule_page(app, &tried.rule),
@@ -305,7 +303,7 @@ fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> R
                 (key, why, condition.held)
             })
             .collect(),
-        note: tried.note.as_deref().map(|note| told::note(lang, note)),
+        note: tried.note.as_deref().map(|note| why::note(lang, note)),
         rule: tried.rule,
     }
 }
@@ -314,8 +312,8 @@ fn near_line(frame: &Frame, app: &str, near: Near) -> NearLine {
     let (w, lang) = (frame.w.messages, frame.lang);
     let text = match (near.lack, &near.word) {
         (_, None) => {
-            let why = told::condition(lang, &near.key, &near.why);
-            filled_all(w.near_condition, &[&told::key(lang, &near.key), &why])
+            let words = why::condition(lang, &near.key, &near.why);
+            filled_all(w.near_condition, &[&why::key(lang, &near.key), &words])
         }
         (lack, Some(word)) => {
             let pattern = if lack == crate::console::data::explanation::LackKind::Homophone {

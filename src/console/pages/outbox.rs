@@ -10,7 +10,7 @@ use super::{Frame, Place};
 use crate::console::Console;
 use crate::console::data::app;
 use crate::console::data::outbox::{self, Outbox, OutboxCursor, OutboxItem, OutboxList, Standings};
-use crate::console::html::{html, number, see_other, segment};
+use crate::console::html::{self, html, number, see_other, segment};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::console::words::{filled, told};
@@ -130,7 +130,7 @@ pub(in crate::console) async fn act(console: Arc<Console>, request: Request) -> 
         _ => return Err(Problem::bad_request("`action` is resend, drop or resend-all")),
     };
     let status = field("status").unwrap_or_default();
-    let mut place = form_urlencoded::Serializer::new("/outbox?".to_owned());
+    let mut place = html::query("/outbox");
     let list = OutboxList::ALL.into_iter().find(|list| list.as_str() == status);
     if let Some(list) = list {
         place.append_pair("status", list.as_str());
@@ -190,7 +190,7 @@ impl OutboxPage {
 
     /// The address of a list, of an app or of all, from its beginning or from a place in it.
     fn address(&self, list: &OutboxList, app: Option<&str>, cursor: Option<&str>) -> String {
-        let mut place = form_urlencoded::Serializer::new("/outbox?".to_owned());
+        let mut place = html::query("/outbox");
         place.append_pair("status", list.as_str());
         if let Some(app) = app {
             place.append_pair("app", app);

@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::console::chart::{Chart, Kind, Plot, Series, Shape, Step, sparkline};
 use crate::console::data::app;
 use crate::console::data::overview::{Figures, Overview, TopRule, UnansweredGroup, Window};
-use crate::console::html::{html, number, percent, segment};
+use crate::console::html::{self, html, number, percent, segment};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::console::words::filled;
@@ -290,7 +290,7 @@ fn sign(by: f64) -> &'static str {
 impl OverviewPage {
     /// The address of this page for an app and a window.
     fn address(&self, app: Option<&str>, window: &Window) -> String {
-        let mut place = form_urlencoded::Serializer::new("/?".to_owned());
+        let mut place = html::query("/");
         if let Some(app) = app {
             place.append_pair("app", app);
         }
@@ -315,7 +315,7 @@ impl OverviewPage {
         let w = self.frame.w.overview;
         let now = &self.overview.now;
         let outbox = |status: &str| {
-            let mut place = form_urlencoded::Serializer::new("/outbox?".to_owned());
+            let mut place = html::query("/outbox");
             place.append_pair("status", status);
             if let Some(app) = &self.overview.app {
                 place.append_pair("app", app);
@@ -354,7 +354,7 @@ impl OverviewPage {
 
     /// Where a rule for these texts, and its tests, are drafted.
     fn draft(&self, group: &UnansweredGroup) -> String {
-        let mut place = form_urlencoded::Serializer::new("/rules/draft?".to_owned());
+        let mut place = html::query("/rules/draft");
         if let Some(app) = &self.overview.app {
             place.append_pair("app", app);
         }
@@ -368,7 +368,7 @@ impl OverviewPage {
     fn all_unanswered(&self) -> String {
         match &self.overview.app {
             Some(app) => {
-                let mut place = form_urlencoded::Serializer::new("/unanswered?".to_owned());
+                let mut place = html::query("/unanswered");
                 place.append_pair("app", app).finish()
             }
             None => "/unanswered".to_owned(),

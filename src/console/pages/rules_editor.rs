@@ -17,7 +17,6 @@ use crate::console::data::unanswered::Draft;
 use crate::console::html::{html, number, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
-use crate::diagnostic::Severity;
 use crate::editing::{Diff, EditError, KeywordNote, TextHash, diff};
 use crate::rehearsal::Kind;
 
@@ -108,14 +107,6 @@ impl EditorPage {
 
     fn edit_link(&self, file: &str, line: &usize) -> String {
         edit_address(file, *line)
-    }
-
-    fn errors(&self, check: &Check) -> usize {
-        check.count(Severity::Error)
-    }
-
-    fn warnings(&self, check: &Check) -> usize {
-        check.count(Severity::Warning)
     }
 
     fn words<'a>(&self, check: &'a Check) -> Vec<&'a crate::editing::Keyword> {

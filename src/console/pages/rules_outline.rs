@@ -37,7 +37,12 @@ pub(super) fn asks(lang: Lang, told: &str) -> String {
             Some(times) => format!("{times} 以外"),
             None => what.to_owned(),
         },
-        "state" => what.replace(" or ", " 或 "),
+        "state" => {
+            let states = what
+                .split(" or ")
+                .map(|state| if state == "none" { "无" } else { state });
+            states.collect::<Vec<_>>().join(" 或 ")
+        }
         _ => what.to_owned(),
     };
     format!("{word}：{what}")
@@ -123,7 +128,23 @@ mod tests {
                     .collect::<Vec<_>>()
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @"
+        完全等于：甲, 乙
+        从 2 条回复中随机一条，2s 后发送
+        进入状态 菜单（10m）
+        包含任一：丙
+        时间：09:00-18:00 以外
+        对话状态：菜单 或 无
+        回复 1 条
+        暂停自动回复 30m
+        全应用冷却 90s，期间交给后面的规则
+        继续匹配
+        正则：^1
+        回复 2 条
+        转人工
+        暂停自动回复 30m
+        清除对话状态
+        ");
         assert_eq!(does(Lang::En, "clear state"), "clear state");
     }
 }

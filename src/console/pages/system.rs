@@ -146,6 +146,7 @@ impl SystemPage {
             "forget" => w.did_forget,
             "snippet.put" => w.did_snippet_put,
             "snippet.delete" => w.did_snippet_delete,
+            "backup" => w.did_backup,
             "rules.save" => w.did_rules_save,
             "rules.restore" => w.did_rules_restore,
             "rules.reload" => w.did_rules_reload,

@@ -13,7 +13,7 @@ use crate::console::data::conversation::ConversationQuery;
 use crate::console::data::log::cursor;
 use crate::console::data::snippet::Snippet;
 use crate::console::problem::Problem;
-use crate::console::words::filled_all;
+use crate::console::words::{filled, filled_all};
 use crate::message::{AppName, Contact, Direction, Entry, MessageId, OpenId};
 use crate::rules::MAX_TEXT;
 use crate::store::{PictureState, Store, StoreError};
@@ -224,17 +224,11 @@ fn quota(frame: &Frame, user: &User) -> String {
     };
     let left = match quota.of {
         Some(of) => filled_all(w.left_of, &[&quota.left.to_string(), &of.to_string()]),
-        None => filled_all(w.left, &[&quota.left.to_string()]),
+        None => filled(w.left, quota.left),
     };
-    let mut line = format!(
-        "{left} · {}",
-        filled_all(w.closes_in, &[&frame.watch.distance(&until)])
-    );
+    let mut line = format!("{left} · {}", filled(w.closes_in, frame.watch.distance(&until)));
     if quota.waiting > 0 {
-        line = format!(
-            "{line} · {}",
-            filled_all(w.waiting, &[&quota.waiting.to_string()])
-        );
+        line = format!("{line} · {}", filled(w.waiting, quota.waiting));
     }
     line
 }

@@ -61,7 +61,6 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
 struct VersionPage {
     frame: Frame,
     version: String,
-    live: Option<Version>,
     is_in_force: bool,
     /// What it is compared with.
     with: String,
@@ -126,7 +125,6 @@ async fn gather(
         frame: Frame::new(console, request, Place::Versions, version.as_str()),
         is_in_force: version == in_force,
         version,
-        live,
         with,
         before,
         in_force,

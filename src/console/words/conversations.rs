@@ -29,11 +29,8 @@ words! {
         thread: "Messages", "消息";
         customer: "Customer", "客户";
         shop: "Shop", "商家";
-        rule: "rule", "规则";
-        by_hand: "by hand", "人工";
         why: "Why?", "为什么？";
         why_long: "Why was this answered so?", "为什么这样回复？";
-        raw: "Raw data", "原始数据";
         earlier: "Earlier messages", "更早的消息";
         beginning: "The conversation begins here.", "会话从这里开始。";
         to_newest: "To the newest messages", "回到最新消息";
@@ -43,7 +40,6 @@ words! {
         picture_lost: "The picture could not be fetched; WeChat keeps it for three days only.",
             "图片未能获取，微信只保留三天。";
         picture_not_kept: "Pictures are not kept.", "未保存图片。";
-        opens: "Opens", "打开";
         empty: "(empty)", "（空）";
         left_of: "{} of {} replies left", "还可回复 {}/{} 条";
         left: "{} replies left", "还可回复 {} 条";
@@ -72,12 +68,10 @@ words! {
         snippets: "Snippets", "常用语";
         manage_snippets: "Manage snippets", "管理常用语";
         no_snippets: "No snippets yet.", "还没有常用语。";
-        bytes: "bytes", "字节";
         too_long: "The text is longer than WeChat takes (2048 bytes).", "内容超过微信的长度上限（2048 字节）。";
         text_empty: "Write something first.", "请先输入内容。";
         only_agents: "Your role may read, but not write.", "您的角色只能查看，不能回复。";
         not_sent: "Not sent:", "未发送：";
-        queued_now: "Queued for sending", "已加入发送队列";
         forget: "Forget this customer", "清除此客户";
         forget_title: "Forget a customer", "清除客户";
         forget_text: "This erases all messages, pictures and the state of this customer in this app. It can't be undone.",

@@ -29,7 +29,6 @@ words! {
         apply: "Apply", "应用";
         settings: "Settings", "设置";
         live: "Live", "实时";
-        live_lost: "Not live", "未连接";
         wrong: "Something is wrong", "出错了";
         not_found: "There is no such page.", "没有这个页面。";
         forbidden: "Your role does not allow this.", "您的角色无权进行此操作。";

@@ -115,7 +115,6 @@ macro_rules! words {
 }
 
 mod conversations;
-mod errcode;
 mod frame;
 mod outbox;
 mod overview;
@@ -127,9 +126,9 @@ mod messages;
 mod rules;
 mod snippets;
 pub(super) mod status;
-pub(super) mod told;
 mod unanswered;
 mod versions;
+pub(super) mod why;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {

@@ -9,7 +9,6 @@ words! {
         reloaded: "The rules on the disk are in force.", "磁盘上的规则已生效。";
         in_force: "In force", "生效中";
         since: "since", "自";
-        version: "Version", "版本";
         filter: "Filter by name, keyword or file", "按名称、关键词或文件筛选";
         order: "As tried", "按匹配顺序";
         by_file: "By file", "按文件";

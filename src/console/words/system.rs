@@ -3,13 +3,9 @@
 words! {
     /// The machinery.
     System {
-        health: "Health", "运行状况";
-        fine: "All is well.", "一切正常。";
-        alarms: "Alarms", "告警";
         alarms_untold: "Nobody is told of alarms: set webhook or wecom_robot under [alarm].",
             "告警没有通知任何人：请在 [alarm] 下设置 webhook 或 wecom_robot。";
         since: "since {}", "自 {}";
-        apps: "Apps", "应用";
         mini_program: "Mini program", "小程序";
         official_account: "Official Account", "公众号";
         app_id: "AppID", "AppID";
@@ -52,14 +48,13 @@ words! {
         read: "Last read", "上次读取";
         path: "Path", "路径";
         database: "Database", "数据库";
+        backup: "Download a backup", "下载备份";
         size: "Size", "大小";
         wal: "Not yet in the file", "尚未写入主文件";
         index: "Search index", "搜索索引";
-        index_until: "Indexed up to", "索引到";
         index_behind: "{} messages behind", "落后 {} 条";
         index_current: "up to date", "已是最新";
         index_rebuilding: "being rebuilt", "正在重建";
-        index_none: "nothing yet", "暂无";
         messages: "Messages", "消息数";
         replies: "Replies", "回复";
         text: "Text", "内容";
@@ -96,6 +91,7 @@ words! {
         did_forget: "forgot a user", "删除用户数据";
         did_snippet_put: "saved a snippet", "保存常用语";
         did_snippet_delete: "deleted a snippet", "删除常用语";
+        did_backup: "downloaded a backup", "下载备份";
         did_rules_save: "saved rules", "保存规则";
         did_rules_restore: "restored a version", "恢复版本";
         did_rules_reload: "reloaded rules", "重新加载规则";

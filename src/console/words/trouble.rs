@@ -30,6 +30,16 @@ const SENTENCES: &[(&str, &str)] = &[
     ("could not be delivered within {}: {}", "{} 内未能送达：{}"),
     ("its turn did not come sooner", "一直没有轮到它"),
     ("the picture could not be uploaded: {}", "图片上传失败：{}"),
+    // Webhooks.
+    ("webhook: {}; the rule's own reply was sent", "Webhook {}；已改发规则自带的回复"),
+    ("webhook: {}; the rule has no reply of its own", "Webhook {}；规则没有自带的回复"),
+    ("webhook: it answered that there is nothing to send", "Webhook 应答说无需回复"),
+    ("timed out after {} s", "{} 秒内没有应答"),
+    ("could not be reached: {}", "连不上：{}"),
+    ("its answer can't be used: {}", "的应答无法使用：{}"),
+    ("the message that it answers is not in the log any more", "它所回复的消息已不在记录中"),
+    ("the config has no app `{}` any more", "配置中已没有应用 `{}`"),
+    ("the config has no secret for webhooks", "配置中没有 Webhook 的密钥"),
     // Calls.
     ("no access token: {}", "没有可用的 access_token：{}"),
     ("could not reach {}: {}", "连不上 {}：{}"),

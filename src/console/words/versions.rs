@@ -6,7 +6,6 @@ words! {
         title: "Versions", "版本";
         intro: "Every set of rules that was ever in force.", "曾经生效过的每一套规则。";
         in_force: "in force", "生效中";
-        live: "Live", "生效时间";
         for_time: "for", "持续";
         show: "Changes", "改动";
         compare: "Compare", "对比";

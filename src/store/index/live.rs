@@ -13,7 +13,7 @@ const TAIL: i64 = 20_000;
 const READ: &str = concat!(
     "select m.id, m.time, m.app, m.direction, m.msg_type, null, m.rule, m.status, m.observed, ",
     counted_before!(),
-    " from messages m where (m.time, m.id) > ($1, $2) and m.time >= $3 and m.time < $4"
+    " from messages m where (m.time, m.id) > ($1, $2) and m.time < $3"
 );
 
 /// Counts rows behind a place, from `since` on and before `until` (milliseconds).
@@ -24,10 +24,11 @@ pub(in crate::store) async fn count(
     until: i64,
 ) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
+    // One bound: of two, SQLite seeks by one alone. No key is as small as this one.
+    let behind = behind.max((since, i64::MIN));
     let mut rows = sqlx::query(READ)
         .bind(behind.0)
         .bind(behind.1)
-        .bind(since)
         .bind(until)
         .fetch(log);
     while let Some(row) = rows.try_next().await? {

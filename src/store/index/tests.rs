@@ -113,6 +113,10 @@ async fn a_deleted_or_broken_file_is_made_again() {
 
     let file = bench.dir.path().join("t.index.db");
     std::fs::remove_file(&file).expect("deleted");
+    while !file.exists() {
+        bench.store.index().look_now();
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     bench.index_at(60).await;
     assert_eq!(
         number(&bench, "select count(*) from docs").await,

@@ -1,8 +1,8 @@
-//! What the engine tells in English, told in Chinese: why conditions held or not, what became of rules, why a reply was not sent.
+//! What the engine tells in English, told in Chinese: why conditions held or not, what became of rules.
 //!
 //! The engine's words are the API's and the command line's too. A sentence that is not known here is shown as it is.
 
-use super::{Lang, errcode};
+use super::Lang;
 
 /// A sentence with places, `{}`, and the same in Chinese with the places in the same order. The first that fits counts.
 type Table = &'static [(&'static str, &'static str)];
@@ -38,6 +38,14 @@ const CONDITIONS: Table = &[
     ("{}; the user's is none", "要求 {}；当前无状态"),
     ("{}; the user's is {}", "要求 {}；当前为 {}"),
     (
+        "{}; it is {}; the night of {}, closed in calendar {}",
+        "{}；当时为 {}（{} 的夜间），日历 {} 休息",
+    ),
+    (
+        "{}; it is {}; the night of {}, open in calendar {}",
+        "{}；当时为 {}（{} 的夜间），日历 {} 营业",
+    ),
+    (
         "{}; it is {}, closed in calendar {}",
         "{}；当时为 {}，日历 {} 休息",
     ),
@@ -57,69 +65,15 @@ const NOTES: Table = &[
     ),
 ];
 
-const REASONS: Table = &[
-    ("quota: {}", "可回复条数已用完，需等用户再次发来消息"),
-    ("window over: {}", "已超过可回复时间，需等用户再次发来消息"),
-    ("by hand: {}", "由 {} 手动取消"),
-    (
-        "could not be delivered before WeChat's time for replies to this user ended: {}",
-        "未能在可回复时间内送达：{}",
-    ),
-    ("could not be delivered within {}: {}", "{} 内未能送达：{}"),
-    (
-        "WeChat may or may not have it, and no time is left to send it again: {}",
-        "微信可能已收到，也可能没有，且已来不及重发：{}",
-    ),
-    (
-        "WeChat may or may not have it: {}",
-        "微信可能已收到，也可能没有：{}",
-    ),
-    (
-        "an earlier attempt went unanswered, so WeChat may or may not have it; the last one: {}",
-        "此前一次发送没有得到应答，微信可能已收到，也可能没有；最近一次：{}",
-    ),
-    ("wxreply ended while it was being sent", "发送过程中 wxreply 退出"),
-    ("its turn did not come sooner", "未能及时轮到发送"),
-    ("the picture could not be uploaded: {}", "图片上传失败：{}"),
-    ("no access token: {}", "无法获取 access_token：{}"),
-    (
-        "webhook: {}; the rule's own reply was sent",
-        "Webhook：{}；已改发规则自带的回复",
-    ),
-    (
-        "webhook: {}; the rule has no reply of its own",
-        "Webhook：{}；规则没有自带的回复",
-    ),
-    (
-        "webhook: it answered that there is nothing to send",
-        "Webhook 应答无需回复",
-    ),
-    ("timed out after {} s", "{} 秒内没有应答"),
-    ("could not be reached: {}", "无法连接：{}"),
-    ("could not reach {}: {}", "无法连接 {}：{}"),
-    ("{} did not answer: {}", "{} 没有应答：{}"),
-    (
-        "{} answered {} with no JSON of WeChat's: {}",
-        "{} 返回 {}，不是微信的 JSON：{}",
-    ),
-    ("its answer can't be used: {}", "应答无法使用：{}"),
-    (
-        "the message that it answers is not in the log any more",
-        "所回复的消息已不在记录中",
-    ),
-    ("the config has no app `{}` any more", "配置中已没有应用 {}"),
-    ("the config has no secret for webhooks", "配置中没有 Webhook 密钥"),
-];
-
 /// Days as the engine names them.
 const DAYS: [(&str, &str); 7] = [
-    ("Mon", "周一"),
-    ("Tue", "周二"),
-    ("Wed", "周三"),
-    ("Thu", "周四"),
-    ("Fri", "周五"),
-    ("Sat", "周六"),
-    ("Sun", "周日"),
+    ("mon", "周一"),
+    ("tue", "周二"),
+    ("wed", "周三"),
+    ("thu", "周四"),
+    ("fri", "周五"),
+    ("sat", "周六"),
+    ("sun", "周日"),
 ];
 
 /// The key of a condition: as rule files have it, in Chinese with what it means.
@@ -156,7 +110,10 @@ pub(in crate::console) fn condition(lang: Lang, key: &str, why: &str) -> String 
         (Lang::Zh, "time") => DAYS.iter().fold(told, |told, (day, name)| {
             told.replace(&format!("当时为 {day} "), &format!("当时为 {name} "))
         }),
-        (Lang::Zh, "kind" | "state") => told.replace(" or ", " 或 ").replace("要求 none", "要求 无状态"),
+        (Lang::Zh, "kind" | "state") => told
+            .replace(" or ", " 或 ")
+            .replace("要求 none", "要求 无状态")
+            .replace("或 none", "或 无状态"),
         _ => told,
     }
 }
@@ -164,18 +121,6 @@ pub(in crate::console) fn condition(lang: Lang, key: &str, why: &str) -> String 
 /// What became of a rule.
 pub(in crate::console) fn note(lang: Lang, note: &str) -> String {
     told(lang, NOTES, note)
-}
-
-/// Why a reply was not sent, or not as it was meant.
-pub(in crate::console) fn reason(lang: Lang, code: Option<i64>, reason: &str) -> String {
-    if lang == Lang::En {
-        return reason.to_owned();
-    }
-    let meaning = code.and_then(|code| Some((code, errcode::meaning(code)?)));
-    match meaning {
-        Some((code, meaning)) => format!("{meaning}（{code}）"),
-        None => told(lang, REASONS, reason),
-    }
 }
 
 fn told(lang: Lang, table: Table, text: &str) -> String {
@@ -192,11 +137,7 @@ fn told(lang: Lang, table: Table, text: &str) -> String {
     let mut places = places.into_iter();
     for (n, part) in chinese.split("{}").enumerate() {
         if n > 0 {
-            // A reason may hold another one.
-            out += &places
-                .next()
-                .map(|place| self::told(lang, table, place))
-                .unwrap_or_default();
+            out += places.next().unwrap_or_default();
         }
         out += part;
     }
@@ -226,7 +167,13 @@ fn places<'t>(sentence: &str, text: &'t str) -> Option<Vec<&'t str>> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
     use super::*;
+    use crate::diagnostic::Source;
+    use crate::message::{Contact, Cooldowns, DialogState, Facts, Fields, Inbound, MessageId};
+    use crate::rules::{Scope, load};
 
     #[test]
     fn a_sentence_gives_what_stands_in_its_places() {
@@ -247,28 +194,127 @@ mod tests {
         }
     }
 
+    /// Every condition there is, each asked in a way that holds and in one that does not.
+    const RULES: &str = r#"
+        [calendar.cn]
+        closed = ["2026-01-05"]
+        open = ["2026-01-10"]
+        [[rule]]
+        name = "a"
+        when = { keywords = ["多少", "钱"], all_keywords = ["多", "少"], not_keywords = ["退", "货"], regex = ['^价', '钱$'] }
+        set_state = "menu"
+        [[rule]]
+        name = "one"
+        when = { exact = ["价格"], regex = '^价', users = ["oAlice"] }
+        [[rule]]
+        name = "either"
+        when.exact = ["价格", "价目"]
+        [[rule]]
+        name = "b"
+        when = { fields = { SessionFrom = "home" }, msg_type = ["text", "image"] }
+        [[rule]]
+        name = "c"
+        when = { users = ["oAlice", "oBob"], first_message = true, idle = "24h", state = ["menu", ""] }
+        [[rule]]
+        name = "missed"
+        when.misses = 2
+        [[rule]]
+        name = "d"
+        when = { users = ["oBob"], first_message = false, state = "menu", time = { hours = "09:00-18:00", days = "mon-fri" } }
+        [[rule]]
+        name = "e"
+        when.time = { calendar = "cn" }
+        when.event = "user_enter_tempsession"
+        [[rule]]
+        name = "f"
+        when.time = { calendar = "cn", hours = "09:00-18:00" }
+        [[rule]]
+        name = "g"
+    "#;
+
+    fn explained(
+        msg_type: &str,
+        content: Option<&str>,
+        contact: &Contact,
+        now: &str,
+    ) -> Vec<(String, String)> {
+        let source = Source::new("rules.toml", RULES);
+        let scope = Scope {
+            timezone: TimeZone::get("Asia/Shanghai").expect("bundled"),
+            ..Scope::default()
+        };
+        let loaded = load(&[source], &scope);
+        let set = loaded.set.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+        let now: Timestamp = now.parse().expect("a time");
+        let fields = [("SessionFrom", "cart")];
+        let inbound = Inbound {
+            id: MessageId::new(1_767_600_000, 1),
+            app: "shop".into(),
+            openid: "oAlice".into(),
+            dedup_key: "1".to_owned(),
+            received: now,
+            msg_type: msg_type.to_owned(),
+            event: (msg_type == "event").then(|| "user_enter_tempsession".to_owned()),
+            content: content.map(str::to_owned),
+            fields: if content == Some("价格") {
+                Fields::new()
+            } else {
+                fields.into_iter().collect()
+            },
+        };
+        let cooldowns = Cooldowns::new();
+        let facts = Facts {
+            now,
+            contact,
+            app_cooldowns: &cooldowns,
+        };
+        let rules = set.explain(&inbound, &facts).rules.into_iter();
+        rules
+            .flat_map(|rule| rule.conditions)
+            .map(|condition| (condition.key, condition.why))
+            .collect()
+    }
+
     #[test]
-    fn a_reason_within_a_reason_is_told_too() {
-        for (code, english, chinese) in [
-            (
-                Some(45047),
-                "whatever (errcode 45047: rid)",
-                "可回复条数已用完，需等用户再次发来消息（45047）",
-            ),
-            (
-                None,
-                "quota: WeChat takes no more replies to the user's last action",
-                "可回复条数已用完，需等用户再次发来消息",
-            ),
-            (
-                None,
-                "could not be delivered within 15m: api.weixin.qq.com did not answer: timed out after 5 s",
-                "15m 内未能送达：api.weixin.qq.com 没有应答：5 秒内没有应答",
-            ),
-            (None, "some new reason", "some new reason"),
-        ] {
-            assert_eq!(reason(Lang::Zh, code, english), chinese);
-            assert_eq!(reason(Lang::En, code, english), english);
+    fn every_condition_is_told_in_chinese() {
+        let known = Contact {
+            first_message: "2026-01-01T00:00:00Z".parse().ok(),
+            last_message: "2026-01-04T00:00:00Z".parse().ok(),
+            state: Some(DialogState {
+                name: "menu".to_owned(),
+                until: "2026-02-01T00:00:00Z".parse().expect("a time"),
+            }),
+            ..Contact::default()
+        };
+        let mut all = Vec::new();
+        for contact in [&Contact::default(), &known] {
+            for now in [
+                "2026-01-05T02:00:00Z",
+                "2026-01-10T02:00:00Z",
+                "2026-01-11T15:00:00Z",
+            ] {
+                for (msg_type, content) in [
+                    ("text", Some("价格")),
+                    ("text", Some("这个多少钱")),
+                    ("text", Some("退货")),
+                    ("image", None),
+                    ("event", None),
+                ] {
+                    all.extend(explained(msg_type, content, contact, now));
+                }
+            }
+        }
+        // WeChat's words, names, units, and how rule files write times.
+        let names = regex::Regex::new(
+            r#""[^"]*"|\b(text|image|event|user_enter_tempsession|menu|cn|true|false|oAlice|h|hours|days|calendar|mon-fri)\b|\d+[smhd]"#,
+        );
+        let names = names.expect("a pattern");
+        for (key, why) in all {
+            let told = condition(Lang::Zh, &key, &why);
+            let rest = names.replace_all(&told, "");
+            let english = rest.chars().any(|c| c.is_ascii_alphabetic());
+            assert!(!english, "{key}: {why} → {told}");
+            assert!(!super::key(Lang::Zh, &key).is_ascii() || key == "kind", "{key}");
         }
     }
 }

@@ -1,0 +1,110 @@
+//! A backup of the database, to take home.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderValue, StatusCode, header};
+use tokio::task::spawn_blocking;
+use warp::Reply;
+use warp::reply::Response;
+
+use crate::console::Console;
+use crate::console::problem::Problem;
+use crate::console::request::Request;
+use crate::store::BackupError;
+
+/// Bytes that are handed on at once.
+const PIECE: usize = 256 * 1024;
+
+/// A whole and checked copy of the database, as of one moment, made while the daemon goes on. It holds customers' messages
+/// and access tokens.
+///
+/// The copy is made beside the database first, so there must be room for it there.
+#[utoipa::path(
+    get,
+    path = "/api/backup",
+    tag = "system",
+    responses(
+        (status = 200, description = "The database", content_type = "application/vnd.sqlite3", body = Vec<u8>),
+        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "A backup is being made", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The copy can't be made", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    let database = console
+        .settings
+        .database
+        .strip_prefix("sqlite://")
+        .unwrap_or_default();
+    let copy = PathBuf::from(format!("{database}.backup"));
+    console.store.backup(&copy).await.map_err(|error| match error {
+        BackupError::Exists(_) => Problem::conflict(format!(
+            "a backup is being made, or was broken off; if none is, remove {}",
+            copy.display()
+        )),
+        error => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    })?;
+    // Opened and taken out of the folder: it goes when the last byte is sent, or nobody wants it any more.
+    let opened = spawn_blocking(move || {
+        let file = File::open(&copy);
+        std::fs::remove_file(&copy)?;
+        file
+    })
+    .await
+    .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let file = opened.map_err(|error| {
+        let detail = format!("the copy can't be read: {error}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })?;
+    let (user, address) = (&request.who.name, request.head.peer());
+    let address = address.map(|address| address.ip().to_string());
+    let detail = serde_json::json!({ "address": address });
+    console.store.audit(user, "backup", "", detail).await?;
+
+    let stop = console.stop.clone();
+    let pieces = stream::unfold(file, move |mut file| {
+        let stop = stop.clone();
+        async move {
+            if stop.is_cancelled() {
+                return Some((Err(std::io::Error::other("the daemon stops")), file));
+            }
+            let read = spawn_blocking(move || {
+                let mut piece = vec![0; PIECE];
+                let read = file.read(&mut piece);
+                (
+                    read.map(|length| {
+                        piece.truncate(length);
+                        piece
+                    }),
+                    file,
+                )
+            });
+            match read.await {
+                Ok((Ok(piece), _)) if piece.is_empty() => None,
+                Ok((piece, file)) => Some((piece.map(Bytes::from), file)),
+                Err(_) => None,
+            }
+        }
+    });
+    let mut response = warp::reply::stream(pieces).into_response();
+    let now = console.clock.now().to_zoned(console.timezone.clone());
+    let name = format!(
+        "attachment; filename=\"wxreply-{}.db\"",
+        now.strftime("%Y%m%d-%H%M%S")
+    );
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/vnd.sqlite3"),
+    );
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
