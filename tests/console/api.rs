@@ -58,7 +58,7 @@ async fn run(shop: &Shop, examples: &str, more: &[&str]) {
             "--seed=1",
             "--generation-database=none",
             "--no-color",
-            "--workers=2",
+            "--workers=1",
         ])
         .args([
             "--suppress-health-check=all",

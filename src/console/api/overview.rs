@@ -21,7 +21,7 @@ pub(in crate::console) struct Wanted {
     app: Option<String>,
     /// How much time to look at.
     #[serde(default)]
-    #[param(inline, default = "24h")]
+    #[param(inline, default = "24h", nullable = false)]
     window: Window,
 }
 

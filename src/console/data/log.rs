@@ -58,7 +58,7 @@ pub(in crate::console) enum Way {
     /// To customers.
     Out,
     /// Either.
-    #[serde(rename = "")]
+    #[serde(rename = "", alias = "any")]
     Any,
 }
 
@@ -77,7 +77,7 @@ pub(in crate::console) enum State {
     Dropped,
     Uncertain,
     /// Any.
-    #[serde(rename = "")]
+    #[serde(rename = "", alias = "any")]
     Any,
 }
 

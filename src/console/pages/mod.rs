@@ -92,6 +92,8 @@ pub(super) struct Frame {
     pub watch: Watch,
     /// Path and query of this page, to come back to.
     pub here: String,
+    /// How often the log had changed before this page was made; the live stream goes on from there.
+    pub news: u64,
 }
 
 impl Frame {
@@ -115,6 +117,7 @@ impl Frame {
                 lang: request.lang,
             },
             here,
+            news: request.news,
         }
     }
 
