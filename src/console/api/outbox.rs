@@ -26,7 +26,7 @@ const MOST_IDS: usize = 1000;
 pub(in crate::console) struct Wanted {
     /// Which list; `queued` unless told.
     #[serde(default)]
-    #[param(inline, default = "queued", nullable = false)]
+    #[param(inline)]
     status: OutboxList,
     /// Of one app alone.
     app: Option<String>,
