@@ -22,7 +22,7 @@ const ALIVE: Duration = Duration::from_secs(20);
 
 /// `GET /api/events`
 ///
-/// Each `changed` event says that the log is not what it was; its data is a number that grows. What changed is asked for
+/// The first event is `hello`. Each `changed` event says that the log is not what it was; both have a number that grows with each change. What changed is asked for
 /// by the ordinary routes.
 #[utoipa::path(
     get,
@@ -36,7 +36,7 @@ pub(super) async fn events(console: Arc<Console>, _: Request) -> Result<Response
     let hello = Event::default()
         .event("hello")
         .retry(Duration::from_secs(2))
-        .data("0");
+        .data(news.borrow().to_string());
     let changes = stream::unfold((news, stop), |(mut news, stop)| async move {
         tokio::select! {
             changed = news.changed() => changed.ok()?,

@@ -59,6 +59,8 @@ pub(super) struct Request {
     pub body: Bytes,
     pub who: Who,
     pub lang: Lang,
+    /// How often the log had changed when the request came.
+    pub news: u64,
 }
 
 impl Request {

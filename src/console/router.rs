@@ -94,6 +94,7 @@ async fn route<B: Buf, E>(
         _ => read(body).await?,
     };
     let request = Request {
+        news: *console.store.news().borrow(),
         head,
         params,
         body,

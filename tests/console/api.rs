@@ -18,7 +18,7 @@ const APART: [&str; 2] = ["/api/events", "/api/token"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_does_what_its_description_says() {
-    conforms("8").await;
+    conforms("25").await;
 }
 
 /// The same, for longer: `WXREPLY_EXAMPLES` says how many requests of each kind are made for a route, else 200.
@@ -58,7 +58,7 @@ async fn run(shop: &Shop, examples: &str, more: &[&str]) {
             "--seed=1",
             "--generation-database=none",
             "--no-color",
-            "--workers=2",
+            "--workers=1",
         ])
         .args([
             "--suppress-health-check=all",

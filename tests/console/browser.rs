@@ -164,7 +164,7 @@ impl Browser {
 
     /// Whether there is something to click that is called so.
     pub async fn offers(&self, name: &str) -> bool {
-        !self.find("press", name).await.is_null()
+        !self.find("press", name, true).await.is_null()
     }
 
     /// Writes into a field, over what was in it.
@@ -354,7 +354,7 @@ impl Browser {
     async fn thing(&self, kind: &str, name: &str) -> Element {
         let start = Instant::now();
         loop {
-            let found = self.find(kind, name).await;
+            let found = self.find(kind, name, false).await;
             if let Some(id) = found[ELEMENT].as_str() {
                 return Element::from_element_id(self.client.clone(), ElementRef::from(id.to_owned()));
             }
@@ -363,9 +363,12 @@ impl Browser {
         }
     }
 
-    async fn find(&self, kind: &str, name: &str) -> Value {
+    async fn find(&self, kind: &str, name: &str, strict: bool) -> Value {
         let script = include_str!("scripts/find.js");
-        let found = self.client.execute(script, vec![json!(kind), json!(name)]).await;
+        let found = self
+            .client
+            .execute(script, vec![json!(kind), json!(name), json!(strict)])
+            .await;
         // While one page makes room for the next, there is none to look at.
         found.unwrap_or(Value::Null)
     }

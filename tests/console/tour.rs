@@ -158,7 +158,7 @@ impl Sights {
 /// What a page must be asked for, so that it has something to show.
 const QUERIES: &[(&str, &str)] = &[
     ("/rules/edit", "file=rules.toml&line=7"),
-    ("/rules/form", "rule={rule}"),
+    ("/rules/form", "file=rules.toml&rule=%E9%81%93%E8%B0%A2"),
     ("/rules/draft", "app={app}&text={unanswered}"),
 ];
 

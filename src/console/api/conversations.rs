@@ -29,6 +29,7 @@ use crate::message::{AppName, MessageId, OpenId, Reply};
         (status = 200, description = "A part of the list", body = ConversationPage),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -82,6 +83,7 @@ pub(in crate::console) struct ThreadQuery {
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -194,6 +196,7 @@ pub(in crate::console) struct Mute {
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The time is too long", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]

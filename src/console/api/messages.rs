@@ -30,6 +30,7 @@ use crate::message::MessageId;
         (status = 200, description = "A part of the log", body = LogPage),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The cursor is none of this list's, or the parameters fit no message", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -104,6 +105,7 @@ pub(in crate::console) async fn explain(
         (status = 200, description = "The file, in pieces", content((String = "text/csv"), (String = "application/x-ndjson"))),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The cursor is none of this list's, or the parameters fit no message", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]

@@ -26,7 +26,7 @@ const MOST_IDS: usize = 1000;
 pub(in crate::console) struct Wanted {
     /// Which list; `queued` unless told.
     #[serde(default)]
-    #[param(inline, default = "queued")]
+    #[param(inline)]
     status: OutboxList,
     /// Of one app alone.
     app: Option<String>,
@@ -50,6 +50,7 @@ fn usual() -> u32 {
     params(Wanted),
     responses(
         (status = 200, description = "A part of the list", body = Outbox),
+        (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),

@@ -19,9 +19,9 @@ use crate::console::request::Request;
 pub(in crate::console) struct Wanted {
     /// Of one app alone.
     app: Option<String>,
-    /// How much time to look at.
+    /// How much time to look at; `24h` unless told.
     #[serde(default)]
-    #[param(inline, default = "24h")]
+    #[param(inline)]
     window: Window,
 }
 

@@ -56,6 +56,7 @@ fn usual() -> u32 {
     params(Part),
     responses(
         (status = 200, description = "A part of the trail", body = Page<Deed>),
+        (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
@@ -74,6 +75,6 @@ pub(in crate::console) async fn audit(console: Arc<Console>, request: Request) -
 /// Behind which row of the trail to go on.
 pub(in crate::console) fn place(cursor: &str) -> Result<i64, Problem> {
     cursor.parse().map_err(|_| {
-        Problem::bad_request("`cursor` is not one that this list gave: leave it out to begin anew")
+        Problem::unprocessable("`cursor` is not one that this list gave: leave it out to begin anew")
     })
 }

@@ -55,6 +55,7 @@ pub(in crate::console) struct Wish {
         (status = 200, description = "The draft", body = Draft),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Another site's page asks", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No rule can ask for these texts", body = Problem, content_type = "application/problem+json"),

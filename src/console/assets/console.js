@@ -116,8 +116,18 @@ if (live.length > 0 || document.querySelector("[data-stream]")) {
     if (behind) catchUp();
   };
   const stream = new EventSource("/api/events");
-  stream.addEventListener("hello", () => root.classList.add("is-live"));
-  stream.addEventListener("changed", catchUp);
+  // What happened before the stream began, or while it was broken, is caught up with.
+  let known = Number(root.dataset.news);
+  const told = (event) => {
+    const news = Number(event.data);
+    if (news !== known) catchUp();
+    known = news;
+  };
+  stream.addEventListener("hello", (event) => {
+    root.classList.add("is-live");
+    told(event);
+  });
+  stream.addEventListener("changed", told);
   stream.addEventListener("error", () => root.classList.remove("is-live"));
   document.addEventListener("visibilitychange", () => behind && catchUp());
   addEventListener("pagehide", () => stream.close());

@@ -58,7 +58,7 @@ pub(in crate::console) enum Way {
     /// To customers.
     Out,
     /// Either.
-    #[serde(rename = "")]
+    #[serde(rename = "", alias = "any")]
     Any,
 }
 
@@ -77,7 +77,7 @@ pub(in crate::console) enum State {
     Dropped,
     Uncertain,
     /// Any.
-    #[serde(rename = "")]
+    #[serde(rename = "", alias = "any")]
     Any,
 }
 
@@ -153,7 +153,7 @@ impl LogQuery {
             let unmatched = InboundStatus::Unmatched.as_str();
             if filter.status.as_deref().is_some_and(|status| status != unmatched) {
                 let detail = "`unmatched` and another `status` fit no message; leave one of them out";
-                return Err(Problem::bad_request(detail));
+                return Err(Problem::unprocessable(detail));
             }
             filter.status = Some(unmatched.to_owned());
         }
@@ -177,7 +177,7 @@ pub(in crate::console) fn rows(limit: Option<u16>) -> Result<usize, Problem> {
 /// Where a page begins.
 pub(in crate::console) fn cursor(text: Option<&str>) -> Result<Option<Cursor>, Problem> {
     let cursor = text.filter(|text| !text.is_empty()).map(str::parse).transpose();
-    cursor.map_err(|error: crate::store::ParseCursorError| Problem::bad_request(error.to_string()))
+    cursor.map_err(|error: crate::store::ParseCursorError| Problem::unprocessable(error.to_string()))
 }
 
 impl Console {

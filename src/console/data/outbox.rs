@@ -162,7 +162,7 @@ impl FromStr for OutboxCursor {
             Some(Self(time, id.parse().ok()?))
         });
         parsed.ok_or_else(|| {
-            Problem::bad_request("`cursor` is not one that this list gave: leave it out to begin anew")
+            Problem::unprocessable("`cursor` is not one that this list gave: leave it out to begin anew")
         })
     }
 }

@@ -215,6 +215,7 @@ pub(in crate::console) struct TopRule {
 
 /// Texts that no rule answered, similar ones together.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TopUnanswered)]
 pub(in crate::console) struct Unanswered {
     /// The largest groups, at most 8.
     pub groups: Vec<UnansweredGroup>,
@@ -226,6 +227,7 @@ pub(in crate::console) struct Unanswered {
 
 /// Texts that ask the same.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TopUnansweredGroup)]
 pub(in crate::console) struct UnansweredGroup {
     /// The text that stands for all, and then the others, at most 10.
     pub texts: Vec<String>,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::finding::Finding;
@@ -390,11 +391,26 @@ pub(in crate::console) struct Simple {
     #[schema(min_length = 1)]
     pub reply: String,
     /// The higher is tried first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub priority: i64,
     /// Whether it takes part at all.
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+/// An integer as JSON Schema has it: `5.0` is one too.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0);
+    number
+        .as_i64()
+        // Beyond 2^53 not every integer is a float, and no rule is so important.
+        .or_else(|| {
+            float()
+                .filter(|float| float.abs() < 9e15)
+                .map(|float| float as i64)
+        })
+        .ok_or_else(|| D::Error::custom(format!("{number} is no integer that fits")))
 }
 
 fn yes() -> bool {

@@ -31,7 +31,7 @@ pub(in crate::console) fn moment(
             let detail = format!(
                 "`{name}` is no time: write 2026-01-05T10:00:00+08:00, or without the zone for the console's own"
             );
-            Err(Problem::bad_request(detail))
+            Err(Problem::unprocessable(detail))
         }
     }
 }
@@ -56,7 +56,7 @@ pub(in crate::console) fn length(name: &str, text: &str) -> Result<Duration, Pro
         _ => {
             let detail =
                 format!("`{name}` is a number and a unit, such as \"90s\", \"30m\", \"2h\"; at most \"30d\"");
-            Err(Problem::bad_request(detail))
+            Err(Problem::unprocessable(detail))
         }
     }
 }

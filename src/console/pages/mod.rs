@@ -92,6 +92,8 @@ pub(super) struct Frame {
     pub watch: Watch,
     /// Path and query of this page, to come back to.
     pub here: String,
+    /// How often the log had changed before this page was made; the live stream goes on from there.
+    pub news: u64,
 }
 
 impl Frame {
@@ -115,6 +117,7 @@ impl Frame {
                 lang: request.lang,
             },
             here,
+            news: request.news,
         }
     }
 
@@ -186,6 +189,7 @@ struct ProblemPage<'a> {
     words: &'a str,
     detail: &'a str,
     style: String,
+    icon: String,
 }
 
 /// What went wrong, as a page.
@@ -204,6 +208,7 @@ pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
         words,
         detail: problem.detail(),
         style: assets::address("style.css"),
+        icon: assets::address("icon.svg"),
     };
     match html::html(&page) {
         Ok(response) => problem.head(response),

@@ -220,6 +220,8 @@ struct Form {
     file: String,
     #[serde(default)]
     base: String,
+    /// What the file on the disk was, where somebody saw it and saves over it.
+    over: Option<String>,
     #[serde(default)]
     windows: bool,
     text: String,
@@ -312,7 +314,11 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
     } else {
         ("rules.save", Some(text.clone()))
     };
-    let changes = vec![change(&form.file, Some(&form.base), new)];
+    let changes = vec![change(
+        &form.file,
+        Some(form.over.as_ref().unwrap_or(&form.base)),
+        new,
+    )];
     let error = match candidate::save(&console, who, action, changes).await {
         Ok(_) if deletes => return Ok(see_other("/rules")),
         Ok(_) => return Ok(see_other(&format!("{}&saved=1", edit_address(&form.file, 1)))),

@@ -1,5 +1,5 @@
 // Pieces of text with at least two English words in a row and no Chinese in them, outside of code, names and what people wrote.
-const skip = "code, pre, kbd, samp, script, style, textarea, bdi, time, [lang=en], [translate=no], .id, .mono";
+const skip = "code, pre, kbd, samp, script, style, textarea, bdi, time, [lang=en], [translate=no], .mono, .findings";
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 const found = new Set();
 while (walker.nextNode()) {

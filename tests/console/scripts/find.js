@@ -1,5 +1,5 @@
-// The thing on the page that people call so: arguments are its kind and its name.
-const [kind, name] = arguments;
+// The thing on the page that people call so: arguments are its kind, its name, and whether a part of a name is not enough.
+const [kind, name, strict] = arguments;
 
 const words = (text) => (text || "").replace(/\s+/g, " ").trim();
 const shown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
@@ -30,4 +30,4 @@ const reachable = dialog ? usable.filter((element) => dialog.contains(element)) 
 const exactly = (element) => names(element).includes(name);
 const beginning = (element) => names(element).some((text) => text.startsWith(`${name} `) || text.startsWith(`${name}…`));
 const within = (element) => names(element).some((text) => text.includes(name));
-return reachable.find(exactly) || reachable.find(beginning) || reachable.find(within) || null;
+return reachable.find(exactly) || reachable.find(beginning) || (strict ? null : reachable.find(within)) || null;
