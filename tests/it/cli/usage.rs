@@ -27,6 +27,7 @@ fn without_a_command_the_commands_are_listed() {
     !   import         Turn replies from WeChat's backend, or a table of keywords, into rules
     !   schema         Print a JSON Schema of rule files or of the config, for completion in editors
     !   log            Review the message log
+    !   stats          Count messages, hits of rules and keywords, unanswered texts, failed deliveries
     !   resend         Put failed, dropped or uncertain replies back in the queue
     !   forget         Erase one user's messages and all that is known of the user
     !   backup         Copy the database while the daemon runs
@@ -51,7 +52,7 @@ fn without_a_command_the_commands_are_listed() {
     assert!(run(folder.path(), &["--help"]).ends_with("exit 0"));
     for command in [
         "demo", "serve", "init", "check", "test", "explain", "rules", "replay", "fmt", "import", "schema",
-        "log", "resend", "forget", "backup", "push", "simulate",
+        "log", "stats", "resend", "forget", "backup", "push", "simulate",
     ] {
         let help = run(folder.path(), &[command, "--help"]);
         assert!(
