@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::erase::{Erased, PIECE, Spare, erase};
-use super::{Store, StoreError, audit};
+use super::{Filter, Order, Store, StoreError, audit};
 use crate::message::{AppName, MessageId, OpenId};
 
 /// What was erased of a user.
@@ -33,7 +33,7 @@ impl Store {
     /// last, so that it can go on where it was broken off. A message that comes meanwhile goes too; one that comes
     /// afterwards is a stranger's. The audit trail keeps the fact, by whom (`by`), and a digest in the openid's place.
     ///
-    /// Nothing of it is left in the database's file once this returns. Other places that may name the user are not
+    /// Nothing of it is left in the database's file, nor in that of the index, once this returns. Other places that may name the user are not
     /// touched: rules (`when.users`), backups, what the daemon printed.
     pub async fn forget(
         &self,
@@ -44,7 +44,20 @@ impl Store {
         let mut forgotten = Forgotten::default();
         for app in self.apps_that_know(app, openid).await? {
             let mut erased = Erased::default();
-            while !self.forget_in(&app, openid, by, &mut erased).await? {}
+            let theirs = Filter {
+                app: Some(app.clone()),
+                openid: Some(openid.clone()),
+                ..Filter::default()
+            };
+            loop {
+                // The index needs their texts to find what it has of them.
+                let entries = self.entries(&theirs, Order::OldestFirst).await?;
+                let done = self.forget_in(&app, openid, by, &mut erased).await?;
+                self.forget_in_index(&entries).await?;
+                if done {
+                    break;
+                }
+            }
             forgotten.erased.add(erased);
             forgotten.contacts += 1;
         }

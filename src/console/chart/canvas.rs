@@ -34,6 +34,10 @@ impl<'a> Canvas<'a> {
     }
 
     fn pen(&mut self, color: BackendColor, kind: &str, draw: impl FnOnce(&mut String)) {
+        // As plotters draws the border of an area that has none.
+        if color.alpha <= 0.0 {
+            return;
+        }
         let class = format!("c-{} {kind}", color.rgb.0);
         match self.0.last_mut() {
             Some(last) if last.class == class => draw(&mut last.d),

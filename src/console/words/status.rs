@@ -11,8 +11,8 @@ words! {
         queued: "Queued", "待发送";
         sent: "Sent", "已发送";
         failed: "Failed", "发送失败";
-        dropped: "Not sent", "未发送";
-        uncertain: "Uncertain", "结果未知";
+        dropped: "Dropped", "已放弃";
+        uncertain: "Uncertain", "不确定";
         all: "All statuses", "全部状态";
         inbound: "Received", "收到";
         outbound: "Sent out", "发出";
