@@ -332,10 +332,17 @@ impl Browser {
         Duration::from_secs_f64(milliseconds.as_f64().expect("a number") / 1e3)
     }
 
-    /// A picture of the whole page, as PNG.
-    pub async fn picture(&self) -> Vec<u8> {
-        let wanted = json!({ "format": "png", "captureBeyondViewport": true });
-        let taken = self.cdp("Page.captureScreenshot", wanted).await;
+    /// A picture of the whole page, as PNG: as if the window were as high as the page. It stays so until the next look.
+    pub async fn picture(&self, view: View) -> Vec<u8> {
+        let height = self.run("document.documentElement.scrollHeight").await;
+        let (width, least) = view.size();
+        let height = height.as_u64().unwrap_or_default().max(least.into());
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": view.phone });
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        let taken = self
+            .cdp("Page.captureScreenshot", json!({ "format": "png" }))
+            .await;
         let data = taken["data"].as_str().expect("a picture");
         STANDARD.decode(data).expect("base64")
     }

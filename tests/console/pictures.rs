@@ -23,7 +23,7 @@ async fn pictures_of_every_page() {
         browser.goto("/sign-in").await;
         std::fs::write(
             folder.join(format!("sign-in-{view}.png")),
-            browser.picture().await,
+            browser.picture(view).await,
         )
         .expect("writable");
     }
@@ -34,7 +34,7 @@ async fn pictures_of_every_page() {
             // Once more, without what the checks left behind.
             browser.goto(&stop.path).await;
             let file = folder.join(format!("{}-{view}.png", stop.name));
-            std::fs::write(file, browser.picture().await).expect("writable");
+            std::fs::write(file, browser.picture(view).await).expect("writable");
             let painted = browser.first_paint().await;
             let _ = writeln!(
                 table,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::message::Message;
@@ -29,10 +30,10 @@ pub(in crate::console) struct LogQuery {
     /// One rule.
     pub rule: Option<String>,
     /// `in` or `out`.
-    #[param(inline)]
+    #[param(schema_with = ways)]
     pub direction: Option<Way>,
     /// How a message was taken, or where a reply stands.
-    #[param(inline)]
+    #[param(schema_with = states)]
     pub status: Option<State>,
     /// Only what no rule answered.
     pub unmatched: Option<bool>,
@@ -49,6 +50,24 @@ pub(in crate::console) struct LogQuery {
     pub limit: Option<u16>,
 }
 
+/// What `direction` may be; forms send it empty.
+fn ways() -> Object {
+    let words = ["", "in", "out"];
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .build()
+}
+
+/// What `status` may be; forms send it empty.
+fn states() -> Object {
+    let words = State::ALL.map(State::as_str).into_iter().chain([""]);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .build()
+}
+
 /// Which way messages went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -58,7 +77,7 @@ pub(in crate::console) enum Way {
     /// To customers.
     Out,
     /// Either.
-    #[serde(rename = "", alias = "any")]
+    #[serde(rename = "")]
     Any,
 }
 
@@ -77,7 +96,7 @@ pub(in crate::console) enum State {
     Dropped,
     Uncertain,
     /// Any.
-    #[serde(rename = "", alias = "any")]
+    #[serde(rename = "")]
     Any,
 }
 

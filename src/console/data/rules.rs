@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -56,7 +57,8 @@ impl Window {
             return Ok(None);
         };
         let app = console.apps.iter().find(|app| app.name.as_str() == wanted);
-        let app = app.ok_or_else(|| Problem::bad_request(format!("no app is named {wanted:?}")))?;
+        let app =
+            app.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("no app is named {wanted:?}")))?;
         Ok(Some(app.name.clone()))
     }
 }
