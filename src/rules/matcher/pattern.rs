@@ -24,9 +24,6 @@ pub(crate) enum PatternError {
     /// Nothing is left of a keyword.
     #[error("the keyword is empty after normalisation, and would be found in every text")]
     EmptyKeyword,
-    /// More keywords than can be held (some millions).
-    #[error("too many keywords: {0}")]
-    TooMany(String),
 }
 
 /// A compiled regex with captures.
