@@ -101,7 +101,6 @@ fn message(rules: &[Rule], random: &mut Random) -> String {
     }
 }
 
-
 /// SplitMix64: the same rules and messages in every run.
 struct Random(u64);
 

@@ -35,7 +35,7 @@ struct Slot {
 
 const WIDE: u32 = 1 << 31;
 /// The most strings that are known by one pair, where longer neighbours can tell them apart.
-const CROWD: usize = 4;
+const CROWD: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -214,38 +214,33 @@ struct Known {
 impl Known {
     /// Of equally rare neighbours, the first.
     fn new(entries: Vec<Entry>, chars: &[char]) -> Self {
-        let pairs = Uses::count(entries.iter().flat_map(|entry| pair_hashes(entry.text(chars))));
-        let rarest = |entry: &Entry| {
-            (0..)
-                .zip(pair_hashes(entry.text(chars)))
-                .min_by_key(|(_, hash)| pairs.of(*hash))
-        };
+        let all = entries.iter().flat_map(|entry| pair_hashes(entry.text(chars)));
+        let pairs = Uses::count(chars.len(), all);
         let by_pair: Vec<(u64, Entry)> = entries
             .into_iter()
             .filter_map(|entry| {
-                let (before, hash) = rarest(&entry)?;
+                let places = (0..).zip(pair_hashes(entry.text(chars)));
+                let (before, hash) = places.min_by_key(|(_, hash)| pairs.of(*hash))?;
                 Some((hash, Entry { before, ..entry }))
             })
             .collect();
-        let crowds = Uses::count(by_pair.iter().map(|(hash, _)| *hash));
-        let is_wide = |(hash, entry): &&(u64, Entry)| entry.len >= 4 && crowds.of(*hash) > CROWD;
-        let fours = Uses::count(
-            by_pair
-                .iter()
-                .filter(is_wide)
-                .flat_map(|(_, entry)| four_hashes(entry.text(chars)).map(|(_, four)| four)),
-        );
+        let crowds = Uses::count(by_pair.len(), by_pair.iter().map(|(hash, _)| *hash));
+        let is_wide = |(hash, entry): &(u64, Entry)| entry.len >= 4 && crowds.of(*hash) > CROWD;
+        let all = by_pair
+            .iter()
+            .filter(|known_by| is_wide(known_by))
+            .flat_map(|(_, entry)| four_hashes(entry.text(chars)).map(|(_, four)| four));
+        let fours = Uses::count(chars.len(), all);
         let mut known = Self {
             entries: Vec::with_capacity(by_pair.len()),
-            pairs: Vec::new(),
+            pairs: Vec::with_capacity(by_pair.len()),
         };
-        for known_by in &by_pair {
-            let (hash, entry) = *known_by;
-            let four = (0..)
-                .zip(four_hashes(entry.text(chars)))
-                .min_by_key(|(_, (_, four))| fours.of(*four))
-                .filter(|_| is_wide(&known_by));
-            match four {
+        for known_by in by_pair {
+            let wide = is_wide(&known_by);
+            let (hash, entry) = known_by;
+            let places = (0..).zip(four_hashes(entry.text(chars)));
+            let four = wide.then(|| places.min_by_key(|(_, (_, four))| fours.of(*four)));
+            match four.flatten() {
                 None => {
                     known.pairs.push((hash, false));
                     known.entries.push((key(hash), entry));
@@ -266,19 +261,26 @@ impl Known {
     }
 }
 
-/// How often each of many hashes was there.
-struct Uses(Vec<u64>);
+/// How often each of many hashes was there, or a little more often.
+struct Uses(Vec<u32>);
 
 impl Uses {
-    fn count(hashes: impl Iterator<Item = u64>) -> Self {
-        let mut all: Vec<u64> = hashes.collect();
-        all.sort_unstable();
-        Self(all)
+    /// `most`: so many hashes at most.
+    fn count(most: usize, hashes: impl Iterator<Item = u64>) -> Self {
+        let mut uses = Self(vec![0; (2 * most).next_power_of_two()]);
+        for hash in hashes {
+            let at = uses.at(hash);
+            uses.0[at] += 1;
+        }
+        uses
     }
 
-    fn of(&self, hash: u64) -> usize {
-        let first = self.0.partition_point(|other| *other < hash);
-        self.0[first..].partition_point(|other| *other == hash)
+    fn of(&self, hash: u64) -> u32 {
+        self.0[self.at(hash)]
+    }
+
+    fn at(&self, hash: u64) -> usize {
+        slot_of(key(hash), self.0.len() - 1)
     }
 }
 
@@ -344,7 +346,6 @@ fn four_hashes(text: &[char]) -> impl Iterator<Item = (u64, u64)> {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
 fn key(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
@@ -375,7 +376,6 @@ impl Filter {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "what is cut off is masked off")]
     fn word(&self, hash: u64) -> usize {
         (hash >> 34) as usize & (self.0.len() - 1)
     }
