@@ -2,10 +2,10 @@
 
 import re
 
+import bottle
 import rules
 from werobot import WeRoBot
 from werobot.contrib.bottle import make_view
-import bottle
 
 robot = WeRoBot(token="t0kenBench", enable_session=False)
 
@@ -14,14 +14,19 @@ def reply(message):
     return "答案"
 
 
+def anywhere(test):
+    """Its filters match from the start only."""
+    if test.pattern.startswith("^"):
+        return test
+    return re.compile(".*?(?:%s)" % test.pattern.removeprefix("(?i)"), test.flags & re.IGNORECASE)
+
+
 for kind, test in rules.load():
-    if kind == "exact":
-        robot.add_filter(func=reply, rules=[test])
+    if kind == "contains":
+        test = anywhere(re.compile(re.escape(test)))
     elif kind == "regex":
-        # Its filters match from the start only.
-        robot.add_filter(func=reply, rules=[re.compile(".*(?:%s)" % test.pattern.lstrip("^")) if not test.pattern.startswith("^") else test])
-    else:
-        robot.add_filter(func=reply, rules=[re.compile(".*" + re.escape(test))])
+        test = anywhere(test)
+    robot.add_filter(func=reply, rules=[test])
 
 application = bottle.Bottle()
 application.route("/wechat", ["GET", "POST"], make_view(robot))

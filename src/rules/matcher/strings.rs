@@ -17,18 +17,17 @@ pub(super) struct Strings {
     /// Those that are one character long, sorted.
     singles: Box<[(char, u32)]>,
     single_filter: SingleFilter,
-    /// By key, place of the neighbours, length, characters.
-    entries: Box<[Entry]>,
-    /// The characters of all strings, back to back.
-    chars: Box<[char]>,
+    /// By key, place of the neighbours, length, characters: the [`HEADER`] and the characters of each string, back to back, so
+    /// that to look at one is to look at one place.
+    records: Box<[u32]>,
 }
 
 /// The strings known by some neighbours.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// Of the neighbours. Different ones may have one key: an entry is compared in full.
+    /// Of the neighbours. Different ones may have one key: a string is compared in full.
     key: u32,
-    /// The range of the entries; with [`WIDE`] in its end when this is a pair with which known fours begin.
+    /// The range of the records; with [`WIDE`] in its end when this is a pair with which known fours begin.
     start: u32,
     end: u32,
 }
@@ -37,6 +36,10 @@ const WIDE: u32 = 1 << 31;
 /// The most strings that are known by one pair, where longer neighbours can tell them apart.
 const CROWD: u32 = 4;
 
+/// A record begins with an [`Entry`] but for where its characters start: they follow.
+const HEADER: usize = 4;
+
+/// A string before it is a record.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     string: u32,
@@ -94,10 +97,9 @@ impl Strings {
         Self {
             filter: Filter::new(&pairs),
             slots: slots(&entries, &pairs),
+            records: records(&entries, &chars),
             single_filter: SingleFilter::new(&singles),
             singles: singles.into(),
-            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
-            chars: chars.into(),
         }
     }
 
@@ -110,7 +112,7 @@ impl Strings {
                 }
             }
         }
-        if self.entries.is_empty() {
+        if self.records.is_empty() {
             return;
         }
         for (at, pair) in text.windows(2).enumerate() {
@@ -161,28 +163,27 @@ impl Strings {
 
     /// Of the strings of a slot, those that are there around `at`.
     fn compare(&self, text: &[char], at: usize, slot: Slot, found: &mut impl FnMut(Found)) {
-        let mut entries = &self.entries[slot.start as usize..(slot.end & !WIDE) as usize];
-        while let Some(first) = entries.first() {
-            let (alike, rest) = entries.split_at(first.alike as usize);
-            entries = rest;
-            let (before, len) = (first.before as usize, first.len as usize);
+        let mut records = &self.records[slot.start as usize..(slot.end & !WIDE) as usize];
+        while let [_, before, len, count, ..] = *records {
+            let (before, len, count) = (before as usize, len as usize, count as usize);
+            let size = HEADER + len;
+            let (alike, rest) = records.split_at(count * size);
+            records = rest;
             let Some(start) = at.checked_sub(before) else {
                 continue;
             };
             let Some(here) = text.get(start..start + len) else {
                 continue;
             };
-            let from = if alike.len() == 1 {
-                0
-            } else {
-                alike.partition_point(|entry| entry.text(&self.chars) < here)
+            let chars = |n: usize| alike[n * size + HEADER..(n + 1) * size].iter().copied();
+            let here = || here.iter().map(|c| u32::from(*c));
+            let first = match count {
+                1 => 0,
+                _ => first_from(count, |n| chars(n).lt(here())),
             };
-            for entry in &alike[from..] {
-                if entry.text(&self.chars) != here {
-                    break;
-                }
+            for n in (first..count).take_while(|n| chars(*n).eq(here())) {
                 found(Found {
-                    string: entry.string,
+                    string: alike[n * size],
                     start,
                     end: start + len,
                 });
@@ -191,9 +192,28 @@ impl Strings {
     }
 }
 
+/// The first number below `count` of which `before` does not hold, as of all after it.
+fn first_from(count: usize, before: impl Fn(usize) -> bool) -> usize {
+    let (mut start, mut end) = (0, count);
+    while start < end {
+        let middle = start.midpoint(end);
+        if before(middle) {
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    start
+}
+
 impl Entry {
     fn text<'c>(&self, chars: &'c [char]) -> &'c [char] {
         &chars[self.start as usize..(self.start + self.len) as usize]
+    }
+
+    /// … of its record.
+    fn size(&self) -> usize {
+        HEADER + self.len as usize
     }
 }
 
@@ -284,18 +304,30 @@ impl Uses {
     }
 }
 
+fn records(entries: &[(u32, Entry)], chars: &[char]) -> Box<[u32]> {
+    let mut records = Vec::with_capacity(entries.iter().map(|(_, entry)| entry.size()).sum());
+    for (_, entry) in entries {
+        records.extend([entry.string, entry.before, entry.len, entry.alike]);
+        records.extend(entry.text(chars).iter().map(|c| u32::from(*c)));
+    }
+    records.into()
+}
+
 /// `entries` are sorted by key.
 fn slots(entries: &[(u32, Entry)], pairs: &[(u64, bool)]) -> Box<[Slot]> {
     let mut groups: Vec<Slot> = Vec::new();
-    for (at, (key, _)) in (0..).zip(entries) {
+    let mut start = 0;
+    for (key, entry) in entries {
+        let end = start + index(entry.size());
         match groups.last_mut().filter(|group| group.key == *key) {
-            Some(group) => group.end = at + 1,
+            Some(group) => group.end = end,
             None => groups.push(Slot {
                 key: *key,
-                start: at,
-                end: at + 1,
+                start,
+                end,
             }),
         }
+        start = end;
     }
     let known = groups.len();
     for (hash, _) in pairs.iter().filter(|(_, wide)| *wide) {
