@@ -26,6 +26,9 @@ pub struct RuleSet {
     /// The others, in the order in which they would be.
     pub(super) disabled: Vec<Rule>,
     pub(super) matcher: Matcher,
+    /// By rule: whether it takes every text of every app, as most do, so that the rule itself need not be looked at; a hundred
+    /// thousand of them are in no cache.
+    any_text: Box<[bool]>,
     /// The rules that leave text and fields alone.
     index: Index,
     pub(super) templates: Environment<'static>,
@@ -146,6 +149,7 @@ impl RuleSet {
         }
         Ok(Self {
             version: version(sources, scope),
+            any_text: rules.iter().map(takes_any_text).collect(),
             rules,
             disabled: Vec::new(),
             matcher,
@@ -205,7 +209,11 @@ impl RuleSet {
             if ids.len() > sorted {
                 ids.sort_unstable();
             }
-            ids.retain(|id| self.rule(*id).is_some_and(|rule| rule.takes(inbound)));
+            let is_text = inbound.msg_type == TEXT;
+            ids.retain(|id| {
+                is_text && self.any_text.get(*id as usize) == Some(&true)
+                    || self.rule(*id).is_some_and(|rule| rule.takes(inbound))
+            });
             Candidates::new(ids)
         })
     }
@@ -241,6 +249,15 @@ impl RuleSet {
     pub(super) fn rule(&self, id: u32) -> Option<&Rule> {
         self.rules.get(usize::try_from(id).ok()?)
     }
+}
+
+const TEXT: &str = "text";
+
+/// Whether [`Rule::takes`] holds of all messages of this type.
+fn takes_any_text(rule: &Rule) -> bool {
+    let kinds = &rule.when.kinds;
+    let of_kind = kinds.msg_types.is_empty() || kinds.msg_types.iter().any(|kind| kind == TEXT);
+    rule.apps.is_none() && kinds.events.is_empty() && of_kind && rule.when.on_message.is_empty()
 }
 
 /// The first 16 hex digits of a SHA-1 over all that decides: the files, the apps' variables, the time zone.
