@@ -152,7 +152,7 @@ fn run(addr: &str, path: &str, mode: &str, rules: usize, serial: u64, seconds: u
         |body| body.trim_ascii_start().starts_with(b"<xml>") || body == b"success" || body.is_empty();
     let report = match rate {
         Some(rate) => load::open_loop(addr, &requests, CONNECTIONS, rate),
-        None if fresh => load::fresh_loop(addr, &requests, CONNECTIONS, time, any),
+        None if fresh => load::fresh::fresh_loop(addr, &requests, CONNECTIONS, time, any),
         None => load::closed_loop_of(addr, &requests, CONNECTIONS, time, any),
     };
     println!(

@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-mod fresh;
-
-pub use fresh::fresh_loop;
+pub mod fresh;
 
 /// What one run came to.
 #[derive(Debug)]
