@@ -1,267 +1,282 @@
-//! What matching costs, by the number of rules: `cargo bench --bench matching`.
+//! What matching and deciding cost, by the number of rules: `cargo bench --bench matching`.
 //!
-//! Prints the median nanoseconds per message that [`RuleSet::candidates`] takes, next to a linear loop over the same
-//! rules in the same run: trust the ratios, the machine's mood is in both. Rules and messages are made up, always
-//! the same: 70 % keywords, 15 % exact texts, 15 % regexes of eight forms; half of the messages hit some rule.
+//! All ids of the rules that match, in priority order, from [`RuleSet::candidates`]; beside it a loop over the rules, and
+//! with `-- --hyperscan PROGRAM` Hyperscan with a hash of exact texts (`benches/peers/compare matching` builds and passes it),
+//! in turn, in one run. What they find is compared. Times are CPU time, so that neighbours on the machine are not counted, though
+//! they still take caches away: trust the ratios. Then what a whole decision costs, and how much it allocates.
 
+mod corpus;
+mod measure;
+mod peers;
+
+use std::alloc::System;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use regex::Regex;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use wxreply::diagnostic::Source;
-use wxreply::message::{AppName, Fields, Inbound, MessageId, OpenId};
+use wxreply::message::{AppName, Contact, Cooldowns, Facts, Inbound, MessageId, OpenId};
 use wxreply::rules::{RuleSet, Scope, load};
-use wxreply::text::normal_form;
 
-const SIZES: [usize; 3] = [10, 1_000, 100_000];
+use corpus::Corpus;
+use measure::{CpuTime, Spread, at_most};
+use peers::hyperscan::Hyperscan;
+use peers::linear::Linear;
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const MESSAGES: usize = 20_000;
-const PASSES: usize = 9;
-/// How long the linear loop may take in one pass; it sees fewer messages where it is slow.
-const LINEAR_PASS: Duration = Duration::from_millis(100);
+const PASSES: usize = 15;
+/// The linear loop sees fewer messages, by how slow it is.
+const LINEAR_RULES: usize = 20_000_000;
+
+/// What was measured with one number of rules.
+struct Figures {
+    warm: Spread,
+    /// The first pass against the median of the others.
+    first: f64,
+    /// Against Hyperscan's time, of the same pass.
+    ratio: Option<Spread>,
+    /// Hyperscan's build time against that of our matcher.
+    build: Option<f64>,
+    /// Of the matcher, in megabytes.
+    heap: f64,
+}
 
 fn main() {
-    println!(
-        "{:>8} {:>10} {:>12} {:>14} {:>8}",
-        "rules", "build", "ns/message", "linear", "ratio"
-    );
-    let mut medians = Vec::new();
-    for size in SIZES {
-        let mut random = Random(7);
-        let rules: Vec<Rule> = (0..size).map(|_| Rule::random(&mut random)).collect();
-        let messages: Vec<Inbound> = (0..MESSAGES)
-            .map(|_| inbound(message(&rules, &mut random)))
-            .collect();
-
-        let sources = [Source::new("rules.toml", toml(&rules))];
-        let start = Instant::now();
-        let set = rule_set(&sources);
-        let build = start.elapsed();
-        let linear = Linear::new(&rules);
-
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..PASSES {
-            ours.push(per_message(&messages, Duration::MAX, |message| {
-                black_box(set.candidates(message));
-            }));
-            theirs.push(per_message(&messages, LINEAR_PASS, |message| {
-                black_box(linear.matches(message.content.as_deref().unwrap_or_default()));
-            }));
-        }
-        let (ours, theirs) = (median(ours), median(theirs));
-        println!(
-            "{size:>8} {build:>10.1?} {ours:>12.0} {theirs:>14.0} {:>7.0}x",
-            theirs / ours
-        );
-        medians.push(ours);
+    let args: Vec<String> = std::env::args().collect();
+    if !args.iter().any(|arg| arg == "--bench") {
+        return; // `cargo test --benches` only wants to see that it starts
     }
-    println!(
-        "growth from {} to {} rules: {:.1}x",
-        SIZES[1],
-        SIZES[2],
-        medians[2] / medians[1]
-    );
-}
-
-fn rule_set(sources: &[Source]) -> RuleSet {
-    let scope = Scope::default();
-    let loaded = load(sources, &scope);
-    let error = loaded.findings.iter().find(|finding| finding.is_error());
-    loaded
-        .set
-        .unwrap_or_else(|| panic!("the made-up rules do not load: {error:?}"))
-}
-
-/// Nanoseconds per message over as many as fit into `limit`, one at least.
-fn per_message(messages: &[Inbound], limit: Duration, mut judge: impl FnMut(&Inbound)) -> f64 {
-    let start = Instant::now();
-    let mut judged = 0u32;
-    for message in messages {
-        judge(message);
-        judged += 1;
-        if limit != Duration::MAX && start.elapsed() > limit {
-            break;
-        }
-    }
-    start.elapsed().as_secs_f64() * 1e9 / f64::from(judged)
-}
-
-fn median(mut passes: Vec<f64>) -> f64 {
-    passes.sort_by(f64::total_cmp);
-    passes[passes.len() / 2]
-}
-
-/// A rule's one condition.
-enum Rule {
-    Keyword(String),
-    Exact(String),
-    /// A regex, and a text that it matches.
-    Regex(String, String),
-}
-
-impl Rule {
-    fn random(random: &mut Random) -> Self {
-        match random.below(100) {
-            0..70 => Self::Keyword(random.keyword()),
-            70..85 => Self::Exact(random.keyword() + &random.phrase(2)),
-            _ => Self::regex(random),
-        }
-    }
-
-    fn regex(random: &mut Random) -> Self {
-        let [a, b, c] = std::array::from_fn(|_| {
-            let len = 2 + random.below(2);
-            random.phrase(len)
-        });
-        let word = random.word();
-        let digits = 4 + random.below(9);
-        let number = "7".repeat(digits);
-        if random.below(50) == 0 {
-            return Self::Regex(format!("^[0-9]{{{digits}}}$"), number);
-        }
-        let (pattern, text) = match random.below(8) {
-            0 => (format!("{a}.*(?:{b}|{c})"), format!("{a}的{c}")),
-            1 => (format!("^(?:请问)?{a}(?:吗|呢)?$"), format!("请问{a}呢")),
-            2 => (format!("{a}[0-9]{{4,}}"), format!("{a}{number}")),
-            3 => (
-                format!("(?i){word}.{{0,5}}{a}"),
-                format!("{} {a}", word.to_uppercase()),
-            ),
-            4 => (format!("(?:{a}|{b}).*(?:取消|退掉|撤销)"), format!("{b}帮我退掉")),
-            5 => (format!("^{word}[0-9]{{{digits}}}$"), format!("{word}{number}")),
-            6 => (format!("{a}(?:什么|几点|哪里){b}?"), format!("{a}哪里")),
-            _ => (
-                format!("(?:refund|return).*{word}|{a}{b}"),
-                format!("return my {word}"),
-            ),
-        };
-        Self::Regex(pattern, text)
-    }
-}
-
-/// Every second message is about a rule; the others are small talk.
-fn message(rules: &[Rule], random: &mut Random) -> String {
-    let len = 2 + random.below(7);
-    let talk = random.phrase(len);
-    if random.below(2) == 0 {
-        let len = 5 + random.below(8);
-        return talk + &random.phrase(len);
-    }
-    let rule = &rules[random.below(rules.len())];
-    match rule {
-        Rule::Exact(text) | Rule::Regex(_, text) => text.clone(),
-        Rule::Keyword(keyword) => talk + keyword + "。" + &random.phrase(len),
-    }
-}
-
-fn inbound(text: String) -> Inbound {
-    let fields: Fields = [("MsgType", "text"), ("Content", text.as_str())]
+    let program = args
+        .iter()
+        .position(|arg| arg == "--hyperscan")
+        .and_then(|at| args.get(at + 1))
+        .map(PathBuf::from);
+    let figures = SIZES.map(|size| matching(size, program.as_ref()));
+    println!();
+    for ((size, target, floor), figures) in [(SIZES[0], 1.5, 2.0), (SIZES[1], 1.1, 1.3), (SIZES[2], 1.3, 1.6)]
         .into_iter()
+        .zip(&figures)
+    {
+        let name = format!("goal 9: {size} rules, in Hyperscan's time");
+        at_most(&name, "×", figures.ratio, target, floor);
+    }
+    let [small, _, large] = &figures;
+    let growth = Spread::once(large.warm.median / small.warm.median);
+    at_most(
+        "goal 10: growth from 1,000 to 100,000 rules",
+        "×",
+        Some(growth),
+        3.0,
+        4.0,
+    );
+    let first = Some(Spread::once(large.first));
+    at_most(
+        "goal 10: 100,000 rules, first pass in warm ones",
+        "×",
+        first,
+        1.2,
+        1.5,
+    );
+    let build = large.build.map(|times| Spread::once(1.0 / times));
+    at_most(
+        "goal 10: 100,000 rules, build in Hyperscan's time",
+        "×",
+        build,
+        0.04,
+        0.067,
+    );
+    let heap = Some(Spread::once(large.heap));
+    at_most(
+        "goal 10: 100,000 rules, heap of the matcher",
+        "MB",
+        heap,
+        45.0,
+        64.0,
+    );
+    decisions();
+}
+
+fn matching(size: usize, program: Option<&PathBuf>) -> Figures {
+    let corpus = Corpus::new(size, MESSAGES);
+    let mut push = Push::new();
+    // What rules cost apart from the matcher: the same ones, with a condition that it has no part in.
+    let (_, plain_time, plain_heap) = rule_set(&without_text(&corpus.toml("r")));
+    let (set, time, heap) = rule_set(&corpus.toml("r"));
+    let matcher = time.saturating_sub(plain_time);
+    let heap = (heap - plain_heap) / 1e6;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut peer = program.map(|program| Hyperscan::start(program, &corpus, folder.path()));
+    let linear = Linear::new(&corpus.rules);
+    let first = pass(&set, &mut push, &corpus.messages);
+    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..PASSES {
+        ours.push(pass(&set, &mut push, &corpus.messages));
+        if let Some(peer) = &mut peer {
+            theirs.push(peer.pass() / MESSAGES as f64);
+            ratios.push(ours[ours.len() - 1] / theirs[theirs.len() - 1]);
+        }
+    }
+    let few = (LINEAR_RULES / size).min(MESSAGES);
+    let watch = CpuTime::start();
+    let found: Vec<_> = corpus.messages[..few]
+        .iter()
+        .map(|text| linear.matches(text))
         .collect();
-    Inbound {
-        id: MessageId::new(1_767_578_400, 1),
-        app: AppName::from("shop"),
-        openid: OpenId::from("oGZUI0egBJY1zhBYw2KhdUfwVJJE"),
-        dedup_key: "23637352235060881".to_owned(),
-        received: Timestamp::UNIX_EPOCH,
-        msg_type: "text".to_owned(),
-        event: None,
-        content: Some(text),
-        fields,
-    }
-}
-
-fn toml(rules: &[Rule]) -> String {
-    let condition = |rule: &Rule| match rule {
-        Rule::Keyword(keyword) => format!("keywords = ['{keyword}']"),
-        Rule::Exact(text) => format!("exact = ['{text}']"),
-        Rule::Regex(pattern, _) => format!("regex = '{pattern}'"),
+    let loops = nanoseconds(watch.elapsed()) / few as f64;
+    // A keyword of Latin letters is a word to us, a piece of text to the loop.
+    let mut differ = |ids: &[Vec<u32>]| {
+        let both = ids.iter().zip(&corpus.messages);
+        both.filter(|(ids, text)| set.candidates(push.of(text)).ids() != **ids)
+            .count()
     };
-    let rules = rules.iter().enumerate();
-    rules
-        .map(|(i, r)| format!("[[rule]]\nname = 'r{i}'\nwhen.{}\nreply = 'r'\n", condition(r)))
-        .collect()
+    println!("{size} rules, {MESSAGES} messages of their own:");
+    println!("  load {time:.2?} of CPU, the matcher's part {matcher:.2?}; its heap {heap:.1} MB");
+    let warm = Spread::of(ours);
+    println!(
+        "  ours {warm} ns a message, first pass {first:.0}; a loop over the rules {loops:.0}, {} of {few} differ",
+        differ(&found)
+    );
+    let build = peer.as_ref().map(|peer| peer.build);
+    if let Some(peer) = peer {
+        let theirs = Spread::of(theirs);
+        println!(
+            "  Hyperscan {theirs} ns; built in {:.2?}, {:.1} MB",
+            peer.build,
+            peer.bytes as f64 / 1e6
+        );
+        let ids = peer.ids();
+        assert_eq!(ids.len(), MESSAGES);
+        assert_eq!(differ(&ids), 0, "both find the same rules in every message");
+        println!("  both found the same rules in all {MESSAGES} messages");
+    }
+    Figures {
+        first: first / warm.median,
+        warm,
+        ratio: (!ratios.is_empty()).then(|| Spread::of(ratios)),
+        build: build.map(|build| build.as_secs_f64() / matcher.as_secs_f64()),
+        heap,
+    }
 }
 
-/// What a hand-written bot does: one rule after the other.
-struct Linear(Vec<Step>);
-
-enum Step {
-    Contains(String),
-    Is(String),
-    Matches(Regex),
+/// The set, the time that it took to load, and its heap in bytes.
+fn rule_set(toml: &str) -> (RuleSet, Duration, f64) {
+    let sources = [Source::new("rules.toml", toml)];
+    let scope = Scope::default();
+    let (region, watch) = (Region::new(HEAP), CpuTime::start());
+    let loaded = load(&sources, &scope);
+    let (time, error) = (
+        watch.elapsed(),
+        loaded.findings.iter().find(|finding| finding.is_error()),
+    );
+    let set = loaded
+        .set
+        .unwrap_or_else(|| panic!("the made-up rules do not load: {error:?}"));
+    drop(loaded.findings);
+    let change = region.change();
+    let heap = change.bytes_allocated as f64 - change.bytes_deallocated as f64;
+    (set, time, heap)
 }
 
-impl Linear {
-    fn new(rules: &[Rule]) -> Self {
-        let step = |rule: &Rule| match rule {
-            Rule::Keyword(keyword) => Step::Contains(normal_form(keyword)),
-            Rule::Exact(text) => Step::Is(normal_form(text)),
-            Rule::Regex(pattern, _) => Step::Matches(Regex::new(pattern).expect("a made-up regex")),
+fn without_text(toml: &str) -> String {
+    let line = |line: &str| {
+        let value = line
+            .split_once(" = ")
+            .map(|(_, value)| value.trim_matches(['[', ']']));
+        match value.filter(|_| line.starts_with("when.")) {
+            Some(value) => format!("when.users = [{value}]\n"),
+            None => format!("{line}\n"),
+        }
+    };
+    toml.lines().map(line).collect()
+}
+
+/// Nanoseconds a message.
+fn pass(set: &RuleSet, push: &mut Push, texts: &[String]) -> f64 {
+    let watch = CpuTime::start();
+    for text in texts {
+        black_box(set.candidates(push.of(text)));
+    }
+    nanoseconds(watch.elapsed()) / texts.len() as f64
+}
+
+fn nanoseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e9
+}
+
+/// A whole decision at 1,000 rules: of plain texts, with a condition on the time, with a template.
+fn decisions() {
+    println!();
+    let corpus = Corpus::new(1_000, MESSAGES);
+    let mut push = Push::new();
+    let plain = corpus.toml("我们每天 9:00–21:00 营业。");
+    let timed = plain.replace("reply =", "when.time = { hours = '00:00-24:00' }\nreply =");
+    let template = plain.replace("营业。", "营业，{{ user.openid }}。");
+    for (name, toml) in [("plain", plain), ("timed", timed), ("template", template)] {
+        let (set, ..) = rule_set(&toml);
+        let (contact, app_cooldowns) = (Contact::default(), Cooldowns::default());
+        let facts = Facts {
+            now: Timestamp::from_second(1_767_578_400).expect("a time"),
+            contact: &contact,
+            app_cooldowns: &app_cooldowns,
         };
-        Self(rules.iter().map(step).collect())
-    }
-
-    fn matches(&self, text: &str) -> Vec<usize> {
-        let normal = normal_form(text);
-        let holds = |step: &Step| match step {
-            Step::Contains(keyword) => normal.contains(keyword),
-            Step::Is(exact) => normal == *exact,
-            Step::Matches(regex) => regex.is_match(text),
-        };
-        self.0
-            .iter()
-            .enumerate()
-            .filter(|(_, step)| holds(step))
-            .map(|(i, _)| i)
-            .collect()
-    }
-}
-
-/// SplitMix64: the same rules and messages in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    /// A simplified Chinese character, some far more often than others, as in real text.
-    fn han(&mut self) -> char {
-        loop {
-            let rank = self.below(2_000) * self.below(2_000) / 2_000;
-            let c = char::from_u32(0x4e00 + rank as u32).expect("a Chinese character");
-            if normal_form(c.encode_utf8(&mut [0; 4])).starts_with(c) {
-                return c;
+        let decide = |message: &Inbound| set.decide(message, &set.candidates(message), &facts);
+        let (mut times, mut replies) = (Vec::new(), 0);
+        for _ in 0..PASSES {
+            let watch = CpuTime::start();
+            for text in &corpus.messages {
+                black_box(decide(push.of(text)));
             }
+            times.push(nanoseconds(watch.elapsed()) / MESSAGES as f64 / 1000.0);
         }
-    }
-
-    fn phrase(&mut self, len: usize) -> String {
-        (0..len).map(|_| self.han()).collect()
-    }
-
-    fn word(&mut self) -> String {
-        (0..4 + self.below(5))
-            .map(|_| char::from(b'a' + self.below(26) as u8))
-            .collect()
-    }
-
-    /// Two to six characters; one in five a Latin word.
-    fn keyword(&mut self) -> String {
-        let len = 2 + self.below(5);
-        if self.below(5) == 0 {
-            self.word()
-        } else {
-            self.phrase(len)
+        let region = Region::new(HEAP);
+        for text in &corpus.messages {
+            replies += decide(push.of(text)).replies.len();
         }
+        let change = region.change();
+        let allocations = (change.allocations + change.reallocations) as f64;
+        let name = format!("goal 11: a whole decision, 1,000 rules, {name}");
+        at_most(&name, "µs", Some(Spread::of(times)), 2.0, 4.0);
+        // The text, and the list that it stands in.
+        let others = Spread::once((allocations - 2.0 * replies as f64) / MESSAGES as f64);
+        at_most(
+            &format!("{name}: allocations but the reply's"),
+            "",
+            Some(others),
+            0.0,
+            0.0,
+        );
+    }
+}
+
+/// One push after the other, in the same memory: in the daemon, it was written there just before.
+struct Push(Inbound);
+
+impl Push {
+    fn new() -> Self {
+        Self(Inbound {
+            id: MessageId::new(1_767_578_400, 1),
+            app: AppName::from("shop"),
+            openid: OpenId::from("oGZUI0egBJY1zhBYw2KhdUfwVJJE"),
+            dedup_key: "23637352235060881".to_owned(),
+            received: Timestamp::UNIX_EPOCH,
+            msg_type: "text".to_owned(),
+            event: None,
+            content: Some(String::with_capacity(1024)),
+            fields: [("MsgType", "text")].into_iter().collect(),
+        })
+    }
+
+    fn of(&mut self, text: &str) -> &Inbound {
+        let content = self.0.content.get_or_insert_default();
+        content.clear();
+        content.push_str(text);
+        &self.0
     }
 }

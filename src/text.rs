@@ -4,7 +4,7 @@
 //! folded character by character in one pass ([`fold`]). Only where another character occurs (a combining mark,
 //! an accented letter, `㎏`) the whole text takes the way through Unicode's normalisation.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
 use ferrous_opencc::OpenCC;
@@ -30,12 +30,24 @@ pub(crate) fn exact_form(text: &str) -> String {
 
 /// Drops the closing punctuation of a normal form. One that is nothing else stays, so that `？` can be a rule.
 pub(crate) fn without_closing(normal: &str) -> &str {
-    let closing = |c: char| {
-        c.is_whitespace() || matches!(c, '.' | '!' | '?' | '~' | ',' | ';' | ':' | '。' | '、' | '〜')
-    };
-    match normal.trim_end_matches(closing) {
+    match normal.trim_end_matches(is_closing) {
         "" => normal,
         rest => rest,
+    }
+}
+
+fn is_closing(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '.' | '!' | '?' | '~' | ',' | ';' | ':' | '。' | '、' | '〜')
+}
+
+/// Drops what [`exact_form`] drops of a text that was folded whole: white space around it, closing punctuation.
+pub(crate) fn exact_chars(folded: &[char]) -> Range<usize> {
+    let is_space = |c: &char| c.is_whitespace();
+    let start = folded.iter().position(|c| !is_space(c)).unwrap_or(folded.len());
+    let last = |keep: &dyn Fn(&char) -> bool| folded.iter().rposition(keep).map_or(start, |last| last + 1);
+    match last(&|c| !is_closing(*c)) {
+        end if end > start => start..end,
+        _ => start..last(&|c| !is_space(c)).max(start),
     }
 }
 
@@ -103,6 +115,44 @@ pub(crate) fn fold<'a>(text: &'a str, buffer: &'a mut String) -> Folded<'a> {
         }
     }
     Folded { text: buffer, whole }
+}
+
+/// What [`fold_chars`] makes of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FoldedChars {
+    /// No character depends on its neighbours: trimmed, this is the normal form.
+    pub whole: bool,
+    /// The text is its own fold.
+    pub same: bool,
+}
+
+/// As [`fold`], into the characters themselves; `out` is overwritten.
+pub(crate) fn fold_chars(text: &str, out: &mut Vec<char>) -> FoldedChars {
+    let han = &*HAN;
+    out.clear();
+    // No character becomes more than it has bytes.
+    out.reserve(text.len());
+    let (mut whole, mut changed) = (true, 0);
+    for c in text.chars() {
+        match fold_char(han, c) {
+            Some(folded) => {
+                changed |= folded as u32 ^ c as u32;
+                out.push(folded);
+            }
+            None if c == ELLIPSIS => {
+                changed = 1;
+                out.extend(['.', '.', '.']);
+            }
+            None => {
+                whole = false;
+                out.push(c);
+            }
+        }
+    }
+    FoldedChars {
+        whole,
+        same: changed == 0,
+    }
 }
 
 /// The way through Unicode's tables. Lowering can undo NFKC (`H̱` has no letter of its own, `ẖ` has), hence again

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+pub mod fresh;
+
 /// What one run came to.
 #[derive(Debug)]
 pub struct Report {
@@ -70,6 +72,17 @@ struct Connection {
 /// Sends `requests` over `connections` keep-alive connections, each as soon as its last one is answered, until
 /// `time` is over or none is left.
 pub fn closed_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, time: Duration) -> Report {
+    closed_loop_of(addr, requests, connections, time, is_success)
+}
+
+/// … of a server whose answers are `is_right`.
+pub fn closed_loop_of(
+    addr: SocketAddr,
+    requests: &[Vec<u8>],
+    connections: usize,
+    time: Duration,
+    is_right: fn(&[u8]) -> bool,
+) -> Report {
     let (mut poll, mut open) = connect(addr, connections);
     let mut events = Events::with_capacity(connections);
     let mut next = 0;
@@ -102,7 +115,7 @@ pub fn closed_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, t
             }
             if event.is_readable() {
                 read(connection);
-                while let Some((length, right)) = answered(&connection.answer) {
+                while let Some((length, right)) = answered(&connection.answer, is_right) {
                     connection.answer.drain(..length);
                     report.note(connection, right);
                     if over || !begin(connection, &mut next, requests.len()) {
@@ -162,7 +175,7 @@ pub fn open_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, rat
                 }
                 if event.is_readable() {
                     read(connection);
-                    if let Some((length, right)) = answered(&connection.answer) {
+                    if let Some((length, right)) = answered(&connection.answer, is_success) {
                         connection.answer.drain(..length);
                         report.note(connection, right);
                         idle.push(event.token().0);
@@ -247,8 +260,13 @@ fn read(connection: &mut Connection) {
     }
 }
 
-/// The length of the first whole answer, and whether it is `200` with the body `success`.
-fn answered(bytes: &[u8]) -> Option<(usize, bool)> {
+/// The body that WeChat takes for a receipt.
+pub fn is_success(body: &[u8]) -> bool {
+    body == b"success"
+}
+
+/// The length of the first whole answer, and whether it is `200` with the right body.
+fn answered(bytes: &[u8], is_right: fn(&[u8]) -> bool) -> Option<(usize, bool)> {
     let head = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..head]).expect("ASCII headers");
     let length: usize = text
@@ -261,7 +279,7 @@ fn answered(bytes: &[u8]) -> Option<(usize, bool)> {
         .expect("answers have a length");
     let whole = bytes.len() >= head + length;
     whole.then(|| {
-        let right = text.starts_with("HTTP/1.1 200 ") && &bytes[head..head + length] == b"success";
+        let right = text.starts_with("HTTP/1.1 200 ") && is_right(&bytes[head..head + length]);
         (head + length, right)
     })
 }

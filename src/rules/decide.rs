@@ -72,7 +72,7 @@ impl RuleSet {
         if before.muted_until.is_some() {
             walk.decision.status = InboundStatus::Muted;
         } else {
-            for &id in &candidates.0 {
+            for &id in candidates.ids() {
                 let Some(rule) = self.rule(id).filter(|rule| rule.holds_at(&moment)) else {
                     continue;
                 };
@@ -216,18 +216,21 @@ impl<'a> Walk<'a> {
             .map_or(Duration::ZERO, |last| last.delay);
         let delay = rule.then.delay.max(held_up);
         let mut said = false;
-        let own = drafts.iter().filter_map(|draft| draft.fill(&pen)).collect();
-        let replies = match &rule.then.webhook {
-            None => own,
-            Some(webhook) => vec![Reply::Webhook(Box::new(Webhook {
-                url: webhook.url.clone(),
-                rule: rule.name.clone(),
-                captures: pen.captures(),
-                state: self.moment.contact.state.as_ref().map(|state| state.name.clone()),
-                fallback: own,
-            }))],
+        let own = drafts.iter().filter_map(|draft| draft.fill(&pen));
+        let (own, question) = match &rule.then.webhook {
+            None => (Some(own), None),
+            Some(webhook) => {
+                let question = Reply::Webhook(Box::new(Webhook {
+                    url: webhook.url.clone(),
+                    rule: rule.name.clone(),
+                    captures: pen.captures(),
+                    state: self.moment.contact.state.as_ref().map(|state| state.name.clone()),
+                    fallback: own.collect(),
+                }));
+                (None, Some(question))
+            }
         };
-        for reply in replies {
+        for reply in own.into_iter().flatten().chain(question) {
             if self.decision.replies.len() == MessageId::MAX_REPLIES {
                 break;
             }

@@ -1,5 +1,6 @@
 //! The compiled set, and which of its rules a message's content speaks for.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,6 +26,9 @@ pub struct RuleSet {
     /// The others, in the order in which they would be.
     pub(super) disabled: Vec<Rule>,
     pub(super) matcher: Matcher,
+    /// By rule: whether it takes every text of every app, as most do, so that the rule itself need not be looked at; a hundred
+    /// thousand of them are in no cache.
+    any_text: Box<[bool]>,
     /// The rules that leave text and fields alone.
     index: Index,
     pub(super) templates: Environment<'static>,
@@ -37,7 +41,41 @@ pub struct RuleSet {
 
 /// What the content of a message says about the rules: found before its turn in the queue, on any thread.
 #[derive(Debug)]
-pub struct Candidates(pub(super) Vec<u32>);
+pub struct Candidates(Ids);
+
+/// Ids of rules; the few that there nearly always are take no memory of their own.
+#[derive(Debug)]
+enum Ids {
+    Few(usize, [u32; 7]),
+    Many(Box<[u32]>),
+}
+
+impl Candidates {
+    fn new(ids: &[u32]) -> Self {
+        let mut few = [0; 7];
+        Self(match few.get_mut(..ids.len()) {
+            Some(start) => {
+                start.copy_from_slice(ids);
+                Ids::Few(ids.len(), few)
+            }
+            None => Ids::Many(ids.into()),
+        })
+    }
+
+    /// The rules by their place in the order in which they are tried, ascending.
+    #[must_use]
+    pub fn ids(&self) -> &[u32] {
+        match &self.0 {
+            Ids::Few(len, ids) => &ids[..*len],
+            Ids::Many(ids) => ids,
+        }
+    }
+}
+
+thread_local! {
+    /// Memory that each thread keeps from message to message.
+    static FOUND: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The rules without conditions on text or fields, by the kind of push that they are asked about. A push meets each
 /// rule in one place at most.
@@ -111,6 +149,7 @@ impl RuleSet {
         }
         Ok(Self {
             version: version(sources, scope),
+            any_text: rules.iter().map(takes_any_text).collect(),
             rules,
             disabled: Vec::new(),
             matcher,
@@ -168,13 +207,21 @@ impl RuleSet {
     /// Finds the rules whose conditions on the message itself hold, in the order in which they are tried.
     #[must_use]
     pub fn candidates(&self, inbound: &Inbound) -> Candidates {
-        let mut ids = Vec::new();
-        self.matcher
-            .matches(inbound.content.as_deref(), &inbound.fields, &mut ids);
-        ids.extend(self.index.find(inbound));
-        ids.sort_unstable();
-        ids.retain(|id| self.rule(*id).is_some_and(|rule| rule.takes(inbound)));
-        Candidates(ids)
+        FOUND.with_borrow_mut(|ids| {
+            self.matcher
+                .matches(inbound.content.as_deref(), &inbound.fields, ids);
+            let sorted = ids.len();
+            ids.extend(self.index.find(inbound));
+            if ids.len() > sorted {
+                ids.sort_unstable();
+            }
+            let is_text = inbound.msg_type == TEXT;
+            ids.retain(|id| {
+                is_text && self.any_text.get(*id as usize) == Some(&true)
+                    || self.rule(*id).is_some_and(|rule| rule.takes(inbound))
+            });
+            Candidates::new(ids)
+        })
     }
 
     /// What is wrong with the rules when the config has no secret to sign questions to webhooks with: said once, at
@@ -208,6 +255,15 @@ impl RuleSet {
     pub(super) fn rule(&self, id: u32) -> Option<&Rule> {
         self.rules.get(usize::try_from(id).ok()?)
     }
+}
+
+const TEXT: &str = "text";
+
+/// Whether [`Rule::takes`] holds of all messages of this type.
+fn takes_any_text(rule: &Rule) -> bool {
+    let kinds = &rule.when.kinds;
+    let of_kind = kinds.msg_types.is_empty() || kinds.msg_types.iter().any(|kind| kind == TEXT);
+    rule.apps.is_none() && kinds.events.is_empty() && of_kind && rule.when.on_message.is_empty()
 }
 
 /// The first 16 hex digits of a SHA-1 over all that decides: the files, the apps' variables, the time zone.

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
-use daachorse::CharwiseDoubleArrayAhoCorasick;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::hir::Look;
 
 use super::literals::{AnyOf, min_len, required};
 use super::pattern::{Engine, PatternError, parse};
 use super::residual::{Residual, Run, run};
-use super::{BuildError, Check, Expression, Literal, Matcher, Path, Place, Target, Targets, TextConditions};
+use super::strings::Strings;
+use super::{
+    BuildError, Check, Expression, How, Literal, Matcher, Path, Place, Positions, Sets, Target, Targets,
+    TextConditions, index,
+};
 use crate::text::{exact_form, is_latin, normal_form};
 
 pub(super) fn build(rules: &[Option<TextConditions>]) -> Result<Matcher, BuildError> {
@@ -21,27 +24,24 @@ pub(super) fn build(rules: &[Option<TextConditions>]) -> Result<Matcher, BuildEr
         };
         builder.checks.push(check);
     }
-    builder.finish().map_err(|error| BuildError {
-        rule: 0,
-        what: "all keywords".to_owned(),
-        error,
-    })
+    Ok(builder.finish())
 }
 
 /// The tables as they grow.
 #[derive(Default)]
 struct Builder {
     literals: Vec<Literal>,
+    strings: Vec<String>,
     keywords: HashMap<String, u32>,
     fragments: HashMap<String, u32>,
-    exact: HashMap<Box<str>, u32>,
+    exact: HashMap<String, u32>,
+    positions: Positions,
     expressions: Vec<Draft>,
     expression_ids: HashMap<(Place, String), u32>,
     paths: Vec<Path>,
     always: Vec<u32>,
     checks: Vec<Option<Box<Check>>>,
     from_literal: Vec<(u32, Target)>,
-    from_exact: Vec<(u32, Target)>,
     from_expression: Vec<(u32, Target)>,
 }
 
@@ -102,7 +102,7 @@ impl Builder {
 
         // The trigger is the kind that fires least often; what it covers needs no check.
         let (triggers, kind) = if !exact.is_empty() {
-            (exact.iter().map(|text| self.exact(text)).collect(), Kind::Exact)
+            (exact.iter().map(|text| self.exact(text)).collect(), Kind::Literal)
         } else if !all.is_empty() {
             let longest = all_keywords
                 .iter()
@@ -148,7 +148,6 @@ impl Builder {
         };
         for trigger in triggers {
             match kind {
-                Kind::Exact => self.from_exact.push((trigger, target)),
                 Kind::Literal => self.from_literal.push((trigger, target)),
                 Kind::Expression => {
                     self.from_expression.push((trigger, target));
@@ -160,8 +159,13 @@ impl Builder {
     }
 
     fn exact(&mut self, text: &str) -> u32 {
-        let next = index(self.exact.len());
-        *self.exact.entry(exact_form(text).into()).or_insert(next)
+        let text = exact_form(text);
+        if let Some(&literal) = self.exact.get(&text) {
+            return literal;
+        }
+        let literal = self.literal(Literal::Exact, &text);
+        self.exact.insert(text, literal);
+        literal
     }
 
     fn keywords<'k>(&mut self, keywords: &'k [String]) -> Result<Box<[u32]>, (&'k str, PatternError)> {
@@ -172,13 +176,13 @@ impl Builder {
                 let (Some(first), Some(last)) = (normal.chars().next(), normal.chars().next_back()) else {
                     return Err((keyword.as_str(), PatternError::EmptyKeyword));
                 };
-                let next = index(self.literals.len());
-                Ok(*self.keywords.entry(normal).or_insert_with(|| {
-                    self.literals.push(Literal::Keyword {
-                        latin: is_latin(first) || is_latin(last),
-                    });
-                    next
-                }))
+                if let Some(&literal) = self.keywords.get(&normal) {
+                    return Ok(literal);
+                }
+                let latin = is_latin(first) || is_latin(last);
+                let literal = self.literal(Literal::Keyword { latin }, &normal);
+                self.keywords.insert(normal, literal);
+                Ok(literal)
             })
             .collect()
     }
@@ -187,10 +191,15 @@ impl Builder {
         if let Some(&literal) = self.fragments.get(text) {
             return literal;
         }
-        let literal = index(self.literals.len());
-        self.literals.push(Literal::Fragment);
+        let literal = self.literal(Literal::Fragment, text);
         self.fragments.insert(text.to_owned(), literal);
         literal
+    }
+
+    fn literal(&mut self, kind: Literal, text: &str) -> u32 {
+        self.literals.push(kind);
+        self.strings.push(text.to_owned());
+        index(self.literals.len() - 1)
     }
 
     fn path(&mut self, name: &str) -> u32 {
@@ -219,7 +228,8 @@ impl Builder {
                 if let Some(&expression) = self.expression_ids.get(&key) {
                     return Ok(expression);
                 }
-                let draft = Draft::new(place, pattern).map_err(|error| (pattern.as_str(), error))?;
+                let draft = Draft::new(place, pattern, &mut self.positions)
+                    .map_err(|error| (pattern.as_str(), error))?;
                 let expression = index(self.expressions.len());
                 self.expressions.push(draft);
                 self.expression_ids.insert(key, expression);
@@ -228,13 +238,14 @@ impl Builder {
             .collect()
     }
 
-    fn finish(mut self) -> Result<Matcher, PatternError> {
+    fn finish(mut self) -> Matcher {
         let drafts = std::mem::take(&mut self.expressions);
         let mut uses: HashMap<String, u32> = HashMap::new();
         for string in drafts.iter().flat_map(|draft| &draft.sets).flatten() {
             *uses.entry(string.clone()).or_default() += 1;
         }
         let mut residual = Residual::default();
+        let mut required = Sets::default();
         let mut expressions = Vec::with_capacity(drafts.len());
         for (id, mut draft) in (0..).zip(drafts) {
             // A field without a trigger is never scanned, and what no scan looks for need not be found.
@@ -242,11 +253,11 @@ impl Builder {
                 draft.sets.clear();
             }
             draft.rarest_first(&uses);
-            let sets = draft
-                .sets
-                .iter()
-                .map(|set| set.iter().map(|s| self.fragment(s)).collect());
-            let required: Box<[Box<[u32]>]> = sets.collect();
+            let first = required.ends.len();
+            for set in &draft.sets {
+                required.push(set.iter().map(|s| self.fragment(s)));
+            }
+            let sets = (index(first), index(required.ends.len()));
             if draft.trigger {
                 let residual = match draft.expression.place {
                     Place::Text => &mut residual,
@@ -256,46 +267,40 @@ impl Builder {
                         &mut path.residual
                     }
                 };
-                match required.first() {
-                    Some(set) => {
-                        self.from_literal
-                            .extend(set.iter().map(|literal| (*literal, Target::Try(id))));
-                    }
-                    None => residual.add(id, draft.run),
+                if draft.sets.is_empty() {
+                    residual.add(id, draft.run);
+                } else {
+                    let set = required.get(sets.0).iter();
+                    self.from_literal
+                        .extend(set.map(|literal| (*literal, Target::Try(id))));
                 }
             }
             expressions.push(Expression {
-                required,
+                required: sets,
                 ..draft.expression
             });
         }
 
-        let patterns = self.keywords.into_iter().chain(self.fragments);
-        let automaton = (!self.literals.is_empty())
-            .then(|| CharwiseDoubleArrayAhoCorasick::with_values(patterns))
-            .transpose()
-            .map_err(|error| PatternError::TooMany(error.to_string()))?;
-        Ok(Matcher {
-            automaton,
+        Matcher {
+            strings: Strings::new(self.strings.iter().map(String::as_str)),
             by_literal: Targets::new(self.literals.len(), self.from_literal),
             literals: self.literals,
-            by_exact: Targets::new(self.exact.len(), self.from_exact),
-            longest_exact: self.exact.keys().map(|exact| exact.len()).max().unwrap_or(0),
-            exact: self.exact,
+            empty: self.exact.get("").copied(),
             by_expression: Targets::new(expressions.len(), self.from_expression),
             expressions,
+            positions: self.positions,
+            required,
             residual,
             paths: self.paths,
             always: self.always,
             checks: self.checks,
-        })
+        }
     }
 }
 
 /// What a trigger is.
 #[derive(Clone, Copy)]
 enum Kind {
-    Exact,
     Literal,
     Expression,
 }
@@ -304,19 +309,23 @@ enum Kind {
 const MAX_SETS: usize = 4;
 
 impl Draft {
-    fn new(place: Place, pattern: &str) -> Result<Self, PatternError> {
+    fn new(place: Place, pattern: &str, positions: &mut Positions) -> Result<Self, PatternError> {
         let hir = parse(pattern)?;
+        let engine = match positions.add(&hir) {
+            Some(small) => How::Small(small),
+            None => How::Engine(Box::new(Engine::new(&hir, WhichCaptures::None)?)),
+        };
         let properties = hir.properties();
         let anchored = properties.look_set_prefix().contains(Look::Start)
             && properties.look_set_suffix().contains(Look::End);
         let bytes = |len: usize| u32::try_from(len).ok();
         let longest = properties.maximum_len().filter(|_| anchored);
         let expression = Expression {
-            engine: Engine::new(&hir, WhichCaptures::None)?,
+            engine,
             place,
             min_len: properties.minimum_len().and_then(bytes).unwrap_or(0),
             max_len: longest.and_then(bytes).unwrap_or(u32::MAX),
-            required: Box::default(),
+            required: (0, 0),
         };
         Ok(Self {
             expression,
@@ -349,10 +358,4 @@ impl Targets {
             targets: links.iter().map(|(_, target)| *target).collect(),
         }
     }
-}
-
-/// Tables hold fewer than four thousand million entries, for want of memory to hold their sources.
-#[expect(clippy::cast_possible_truncation)]
-fn index(len: usize) -> u32 {
-    len as u32
 }

@@ -1,7 +1,6 @@
 //! Which of many text conditions hold for one text: in the time of one pass over it, however many there are.
 //!
-//! - One automaton finds every keyword, and every string that some regex requires, in one pass over the normal form.
-//! - `exact` is one look-up in a hash map.
+//! - One pass over the normal form finds every keyword, every exact text and every string that some regex requires.
 //! - A regex runs only after all strings that it requires were seen, and if the text's length allows it.
 //! - A rule is looked at only when its *trigger* fired, the one condition by which it is found: then the rest of its
 //!   conditions are checked against what was seen. So nothing here loops over all rules.
@@ -10,19 +9,20 @@ mod build;
 mod explain;
 mod literals;
 mod pattern;
+mod positions;
 mod residual;
 mod scan;
+mod strings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
-
-use daachorse::CharwiseDoubleArrayAhoCorasick;
 
 use pattern::Engine;
 pub(crate) use pattern::{Pattern, PatternError};
+use positions::{Positions, Small};
 use residual::Residual;
+use strings::Strings;
 
 use crate::message::Fields;
 
@@ -57,16 +57,17 @@ pub(crate) struct BuildError {
 
 /// All text conditions of a rule set, compiled.
 pub(crate) struct Matcher {
-    /// Finds literals by their index; none where there is no literal.
-    automaton: Option<CharwiseDoubleArrayAhoCorasick<u32>>,
+    /// Finds literals by their index.
+    strings: Strings,
     literals: Vec<Literal>,
     by_literal: Targets,
-    exact: HashMap<Box<str>, u32>,
-    by_exact: Targets,
-    /// The length of the longest of them, in bytes: longer texts need not be looked up.
-    longest_exact: usize,
+    /// The literal that stands for the empty exact text.
+    empty: Option<u32>,
     expressions: Vec<Expression>,
     by_expression: Targets,
+    positions: Positions,
+    /// The sets of literals that expressions require.
+    required: Sets,
     /// The triggers in the text that require no string.
     residual: Residual,
     /// The fields that some trigger looks into.
@@ -77,11 +78,13 @@ pub(crate) struct Matcher {
     checks: Vec<Option<Box<Check>>>,
 }
 
-/// What a string in the automaton was put there for. One that serves as both is there twice.
+/// What a string is looked for. One that serves several purposes is there several times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Literal {
     /// A keyword; `latin`: it begins or ends with a Latin letter or digit.
     Keyword { latin: bool },
+    /// All that a text says.
+    Exact,
     /// What a regex requires.
     Fragment,
 }
@@ -111,16 +114,43 @@ impl Targets {
     }
 }
 
+/// Sets of literals, back to back.
+#[derive(Debug, Default)]
+struct Sets {
+    ends: Vec<u32>,
+    literals: Vec<u32>,
+}
+
+impl Sets {
+    fn push(&mut self, set: impl IntoIterator<Item = u32>) {
+        self.literals.extend(set);
+        self.ends.push(index(self.literals.len()));
+    }
+
+    fn get(&self, index: u32) -> &[u32] {
+        let index = index as usize;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.literals[start as usize..self.ends[index] as usize]
+    }
+}
+
 /// A regex and the place it looks into; there once, however many rules have it.
 #[derive(Debug)]
 struct Expression {
-    engine: Engine,
+    engine: How,
     place: Place,
     /// The lengths of texts that it can match, in bytes.
     min_len: u32,
     max_len: u32,
-    /// Sets of literals; the text holds one of each.
-    required: Box<[Box<[u32]>]>,
+    /// The range of its sets in [`Matcher::required`]; the text holds one literal of each.
+    required: (u32, u32),
+}
+
+/// How a regex is run.
+#[derive(Debug)]
+enum How {
+    Small(Small),
+    Engine(Box<Engine>),
 }
 
 /// Where a regex looks.
@@ -187,8 +217,13 @@ impl fmt::Debug for Matcher {
         f.debug_struct("Matcher")
             .field("rules", &self.checks.len())
             .field("literals", &self.literals.len())
-            .field("exact", &self.exact.len())
             .field("expressions", &self.expressions.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Tables hold fewer than four thousand million entries, for want of memory to hold their sources.
+#[expect(clippy::cast_possible_truncation)]
+fn index(len: usize) -> u32 {
+    len as u32
 }

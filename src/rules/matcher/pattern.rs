@@ -3,11 +3,14 @@
 //! A `regex::Regex` keeps 29 KB for speed on long texts; a bare NFA keeps 2.5 KB and is as fast on a customer's
 //! message, which matters where there are ten thousand of them.
 
-use regex_automata::PatternID;
+use std::sync::OnceLock;
+
 use regex_automata::nfa::thompson::backtrack::{BoundedBacktracker, Cache};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
+
+use super::positions::Positions;
 
 /// The most memory that one regex may take, in bytes; the `regex` crate's own limit.
 const SIZE_LIMIT: usize = 10 << 20;
@@ -24,36 +27,56 @@ pub(crate) enum PatternError {
     /// Nothing is left of a keyword.
     #[error("the keyword is empty after normalisation, and would be found in every text")]
     EmptyKeyword,
-    /// More keywords than can be held (some millions).
-    #[error("too many keywords: {0}")]
-    TooMany(String),
 }
 
-/// A compiled regex with captures.
+/// A regex with captures.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern(Engine);
+pub(crate) struct Pattern {
+    source: Box<str>,
+    /// The names of its groups.
+    names: Box<[Option<Box<str>>]>,
+    /// Made when it is first needed, where nothing can go wrong with that: of ten thousand rules with a regex, few have
+    /// templates that ask what it took from the message.
+    engine: OnceLock<Engine>,
+}
+
+/// A regex of so many bytes, and of no more positions than a word has bits, is within [`SIZE_LIMIT`] whatever its
+/// classes are.
+const SHORT: usize = 256;
 
 impl Pattern {
-    /// Compiles.
+    /// Compiles, or sees that it would.
     pub(crate) fn compile(pattern: &str) -> Result<Self, PatternError> {
-        Engine::new(&parse(pattern)?, WhichCaptures::All).map(Self)
+        let hir = parse(pattern)?;
+        let engine = OnceLock::new();
+        if pattern.len() > SHORT || Positions::default().add(&hir).is_none() {
+            let compiled = Engine::new(&hir, WhichCaptures::All)?;
+            engine.get_or_init(|| compiled);
+        }
+        let mut names = vec![None];
+        group_names(&hir, &mut names);
+        Ok(Self {
+            source: pattern.into(),
+            names: names.into(),
+            engine,
+        })
     }
 
     /// Whether it finds a match in `text`.
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text, &mut None)
+        self.engine().is_match(text, &mut None)
     }
 
     /// The groups of the first match, the whole match first: name (none for a numbered group), and value (none for
     /// a group that took no part).
     pub(crate) fn captures(&self, text: &str) -> Option<Vec<(Option<String>, Option<String>)>> {
-        let engine = &self.0.0;
+        let engine = &self.engine().0;
         let mut captures = engine.create_captures();
         if engine
             .try_captures(&mut engine.create_cache(), text, &mut captures)
             .is_err()
         {
-            let engine = self.0.for_long_text();
+            let engine = self.engine().for_long_text();
             engine.captures(&mut engine.create_cache(), text, &mut captures);
         }
         captures.is_match().then(|| {
@@ -69,7 +92,30 @@ impl Pattern {
 
     /// The names of the groups, by number, the whole match (number 0, no name) first.
     pub(crate) fn capture_names(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
-        self.0.0.get_nfa().group_info().pattern_names(PatternID::ZERO)
+        self.names.iter().map(Option::as_deref)
+    }
+
+    fn engine(&self) -> &Engine {
+        #[expect(clippy::expect_used, reason = "`compile` left only what compiles")]
+        self.engine.get_or_init(|| {
+            let hir = parse(&self.source).expect("it was parsed before");
+            Engine::new(&hir, WhichCaptures::All).expect("it is short")
+        })
+    }
+}
+
+/// In the order in which the groups open.
+fn group_names(hir: &Hir, names: &mut Vec<Option<Box<str>>>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            names.push(capture.name.clone());
+            group_names(&capture.sub, names);
+        }
+        HirKind::Repetition(repetition) => group_names(&repetition.sub, names),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| group_names(part, names));
+        }
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => {}
     }
 }
 
@@ -147,6 +193,14 @@ mod tests {
         let captures = pattern.captures(&text).expect("a match");
         assert_eq!(captures[1].1.as_deref(), Some("25"));
         assert!(!pattern.is_match(&"长".repeat(300_000)));
+    }
+
+    #[test]
+    fn what_is_left_for_later_compiles_then() {
+        for class in [r"\w", r"\p{L}", r"[^\w]", r"(?i)\w", "[\\p{Han}\\p{L}]"] {
+            let pattern = Pattern::compile(&class.repeat(SHORT / class.len())).expect("valid");
+            assert!(!pattern.is_match("长"), "{class}");
+        }
     }
 
     #[test]

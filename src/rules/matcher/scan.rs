@@ -1,65 +1,114 @@
 //! One message through the matcher.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use regex_automata::nfa::thompson::backtrack::Cache;
 
-use super::{Check, Literal, Matcher, Place, Residual, Target};
+use super::strings::Found;
+use super::{Check, How, Literal, Matcher, Place, Residual, Target};
 use crate::message::Fields;
-use crate::text::{Folded, ends_free, fold, normal_form, without_closing};
+use crate::text::{exact_chars, fold_chars, is_latin, normal_form};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// Memory that each thread keeps from message to message, for whatever matcher comes next.
-///
-/// What was noted of an earlier message is never cleared: each scan has a number, and a note counts only under it.
 #[derive(Default)]
 struct Scratch {
-    /// The number of the last scan.
-    scan: u32,
-    /// By literal: the scan that last saw it.
-    seen: Vec<u32>,
-    /// By expression: twice the first scan of the message that last tried it, plus one if it matched.
+    /// The number of the last message.
+    message: u32,
+    /// The literals that the last scan saw.
+    seen: Seen,
+    /// By expression: twice the number of the message that last tried it, plus one if it matched. Never cleared: a verdict
+    /// counts only under its message's number.
     verdicts: Vec<u32>,
     /// Expressions to try when the scan is over.
     tries: Vec<u32>,
     /// Rules to check when all scans are over.
     check: Vec<u32>,
-    folded: String,
+    /// The text that was scanned last, folded.
+    folded: Vec<char>,
+    /// Where the fold of the text that was scanned last differs from the text: its own characters, once they are needed.
+    own: Vec<char>,
+    own_is: Own,
+    /// Where a field that no scan looked into is decoded.
+    field: Vec<char>,
     cache: Option<Cache>,
 }
 
-/// Scan numbers are doubled in [`Scratch::verdicts`], and one message needs no more than its fields have values.
-const LAST_SCAN: u32 = 1 << 30;
+/// Where the characters of the text that was scanned last are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Own {
+    /// It is its own fold.
+    #[default]
+    Folded,
+    /// Nowhere yet.
+    Needed,
+    /// In [`Scratch::own`].
+    There,
+}
+
+/// A set of literals.
+#[derive(Debug, Default)]
+struct Seen {
+    bits: Vec<u64>,
+    /// Those in it.
+    list: Vec<u32>,
+}
+
+impl Seen {
+    /// Adds one; whether it was not there.
+    #[inline]
+    fn insert(&mut self, literal: u32) -> bool {
+        let (word, bit) = (literal as usize / 64, 1 << (literal % 64));
+        let new = self.bits[word] & bit == 0;
+        if new {
+            self.bits[word] |= bit;
+            self.list.push(literal);
+        }
+        new
+    }
+
+    fn contains(&self, literal: u32) -> bool {
+        self.bits[literal as usize / 64] >> (literal % 64) & 1 == 1
+    }
+
+    fn clear(&mut self) {
+        for literal in self.list.drain(..) {
+            self.bits[literal as usize / 64] = 0;
+        }
+    }
+}
+
+/// Message numbers are doubled in [`Scratch::verdicts`].
+const LAST_MESSAGE: u32 = 1 << 30;
 
 pub(super) fn matches(matcher: &Matcher, text: Option<&str>, fields: &Fields, out: &mut Vec<u32>) {
     SCRATCH.with_borrow_mut(|scratch| {
-        let Scratch {
-            scan,
-            seen,
-            verdicts,
-            check,
-            ..
-        } = scratch;
-        if *scan >= LAST_SCAN {
-            *scan = 0;
-            seen.fill(0);
-            verdicts.fill(0);
+        if scratch.message >= LAST_MESSAGE {
+            scratch.message = 0;
+            scratch.verdicts.fill(0);
         }
-        *scan += 1;
-        seen.resize(seen.len().max(matcher.literals.len()), 0);
-        verdicts.resize(verdicts.len().max(matcher.expressions.len()), 0);
-        check.clear();
-        check.extend_from_slice(&matcher.always);
+        scratch.message += 1;
+        // The last matcher may have been another one.
+        scratch.seen.clear();
+        let words = matcher.literals.len().div_ceil(64);
+        if scratch.seen.bits.len() < words {
+            scratch.seen.bits.resize(words, 0);
+        }
+        if scratch.verdicts.len() < matcher.expressions.len() {
+            scratch.verdicts.resize(matcher.expressions.len(), 0);
+        }
+        scratch.check.clear();
+        scratch.check.extend_from_slice(&matcher.always);
         out.clear();
-        let message = *scan;
         Search {
             matcher,
             text,
             fields,
-            message,
+            message: scratch.message,
             scratch,
             out,
         }
@@ -107,68 +156,58 @@ impl Search<'_> {
     }
 
     fn field(&mut self, place: Place, residual: &Residual, value: &str) {
-        let mut buffer = std::mem::take(&mut self.scratch.folded);
-        self.scratch.scan += 1;
-        self.scan(fold(value, &mut buffer).text, |literal| {
-            literal == Literal::Fragment
-        });
-        self.scratch.folded = buffer;
+        let mut folded = std::mem::take(&mut self.scratch.folded);
+        let form = fold_chars(value, &mut folded);
+        self.begin(form.same);
+        self.scan(&folded, 0..0, |literal| literal == Literal::Fragment);
+        self.scratch.folded = folded;
         self.try_expressions(place, residual, value);
     }
 
     fn text(&mut self, text: &str) {
-        let mut buffer = std::mem::take(&mut self.scratch.folded);
-        self.scratch.scan += 1;
-        match fold(text, &mut buffer) {
-            Folded {
-                text: folded,
-                whole: true,
-            } => {
-                self.exact(folded.trim());
-                self.scan(folded, |_| true);
-            }
+        let mut folded = std::mem::take(&mut self.scratch.folded);
+        let form = fold_chars(text, &mut folded);
+        self.begin(form.same);
+        if form.whole {
+            self.scan(&folded, exact_chars(&folded), |_| true);
+        } else {
             // Keywords are looked for in the normal form, which here is not what regexes' strings are folded to.
-            Folded {
-                text: folded,
-                whole: false,
-            } => {
-                let normal = normal_form(text);
-                self.exact(&normal);
-                self.scan(&normal, |literal| literal != Literal::Fragment);
-                self.scan(folded, |literal| literal == Literal::Fragment);
-            }
+            let normal: Vec<char> = normal_form(text).chars().collect();
+            self.scan(&normal, exact_chars(&normal), |literal| {
+                literal != Literal::Fragment
+            });
+            self.scan(&folded, 0..0, |literal| literal == Literal::Fragment);
         }
-        self.scratch.folded = buffer;
+        self.scratch.folded = folded;
         self.try_expressions(Place::Text, &self.matcher.residual, text);
     }
 
-    fn exact(&mut self, normal: &str) {
-        let exact = without_closing(normal);
-        if exact.len() <= self.matcher.longest_exact
-            && let Some(&index) = self.matcher.exact.get(exact)
-        {
-            self.fire(self.matcher.by_exact.get(index));
-        }
+    /// Forgets what was seen in another text.
+    fn begin(&mut self, same: bool) {
+        self.scratch.seen.clear();
+        self.scratch.own_is = if same { Own::Folded } else { Own::Needed };
     }
 
-    /// Notes every literal in `text` of the kinds that count in it.
-    fn scan(&mut self, text: &str, counts: impl Fn(Literal) -> bool) {
-        let Some(automaton) = &self.matcher.automaton else {
-            return;
-        };
-        for found in automaton.find_overlapping_iter(text) {
-            let literal = found.value();
-            if self.scratch.seen[literal as usize] == self.scratch.scan {
-                continue;
-            }
-            let kind = self.matcher.literals[literal as usize];
-            let latin = kind == Literal::Keyword { latin: true };
-            if !counts(kind) || latin && !ends_free(text, found.start(), found.end()) {
-                continue;
-            }
-            self.scratch.seen[literal as usize] = self.scratch.scan;
-            self.fire(self.matcher.by_literal.get(literal));
+    /// Notes every literal in `text` of the kinds that count in it; `exact` is the range of all that it says.
+    fn scan(&mut self, text: &[char], exact: Range<usize>, counts: impl Fn(Literal) -> bool) {
+        let matcher = self.matcher;
+        if let Some(empty) = matcher.empty
+            && exact.is_empty()
+            && counts(Literal::Exact)
+        {
+            self.fire(matcher.by_literal.get(empty));
         }
+        matcher.strings.find(text, |Found { string, start, end }| {
+            let literal = matcher.literals[string as usize];
+            let here = match literal {
+                Literal::Exact => (start..end) == exact,
+                Literal::Keyword { latin: true } => ends_free(text, start, end),
+                Literal::Keyword { latin: false } | Literal::Fragment => true,
+            };
+            if here && counts(literal) && self.scratch.seen.insert(string) {
+                self.fire(matcher.by_literal.get(string));
+            }
+        });
     }
 
     fn fire(&mut self, targets: &[Target]) {
@@ -198,20 +237,21 @@ impl Search<'_> {
 
     /// Whether an expression matches `value`, and the verdict noted. `scanned`: `value` is what was scanned last.
     fn matches(&mut self, expression: u32, value: &str, scanned: bool) -> bool {
-        let Scratch {
-            seen,
-            scan,
-            cache,
-            verdicts,
-            ..
-        } = &mut *self.scratch;
         let e = &self.matcher.expressions[expression as usize];
-        let seen = |literal: &u32| seen[*literal as usize] == *scan;
+        let (first, end) = e.required;
+        let required = || (first..end).map(|set| self.matcher.required.get(set));
         let matched = value.len() >= e.min_len as usize
             && value.len() <= e.max_len as usize
-            && (!scanned || e.required.iter().all(|set| set.iter().any(seen)))
-            && e.engine.is_match(value, cache);
-        verdicts[expression as usize] = self.message * 2 + u32::from(matched);
+            && (!scanned
+                || required().all(|set| set.iter().any(|literal| self.scratch.seen.contains(*literal))))
+            && match &e.engine {
+                How::Small(small) => {
+                    let positions = &self.matcher.positions;
+                    positions.is_match(*small, self.scratch.chars(value, scanned))
+                }
+                How::Engine(engine) => engine.is_match(value, &mut self.scratch.cache),
+            };
+        self.scratch.verdicts[expression as usize] = self.message * 2 + u32::from(matched);
         matched
     }
 
@@ -220,7 +260,7 @@ impl Search<'_> {
         if check.needs_text && self.text.is_none() {
             return false;
         }
-        let seen = |literal: &u32| self.scratch.seen[*literal as usize] == self.scratch.scan;
+        let seen = |literal: &u32| self.scratch.seen.contains(*literal);
         (check.any.is_empty() || check.any.iter().any(seen))
             && check.all.iter().all(seen)
             && !check.none.iter().any(seen)
@@ -244,4 +284,33 @@ impl Search<'_> {
             }
         }
     }
+}
+
+impl Scratch {
+    /// The characters of `value`.
+    fn chars(&mut self, value: &str, scanned: bool) -> &[char] {
+        let decode = |chars: &mut Vec<char>| {
+            chars.clear();
+            chars.extend(value.chars());
+        };
+        if !scanned {
+            decode(&mut self.field);
+            return &self.field;
+        }
+        if self.own_is == Own::Needed {
+            decode(&mut self.own);
+            self.own_is = Own::There;
+        }
+        if self.own_is == Own::There {
+            &self.own
+        } else {
+            &self.folded
+        }
+    }
+}
+
+/// Whether no Latin letter or digit goes on where `text[start..end]` begins or ends with one.
+fn ends_free(text: &[char], start: usize, end: usize) -> bool {
+    let latin = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|c| is_latin(*c));
+    !(latin(Some(start)) && latin(start.checked_sub(1)) || latin(Some(end - 1)) && latin(Some(end)))
 }

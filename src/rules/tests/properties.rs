@@ -93,7 +93,7 @@ proptest! {
             // What `decide` finds when nothing stops it: the same candidates, judged by the same facts.
             let fresh = crate::rules::decide::known_before(&message, &facts);
             let moment = crate::rules::condition::Moment::new(&message, talk.now, &fresh, &set.timezone);
-            let held: Vec<_> = candidates.0.iter().filter_map(|id| set.rule(*id))
+            let held: Vec<_> = candidates.ids().iter().filter_map(|id| set.rule(*id))
                 .filter(|rule| rule.holds_at(&moment)).map(|rule| rule.name.clone()).collect();
             prop_assert_eq!(&said, &held);
             let decision = talk.hear(&message);

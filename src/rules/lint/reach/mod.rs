@@ -180,10 +180,10 @@ impl<'a> Prover<'a> {
     /// Runs the engine on a message, from users and at times that the rules above do not ask for.
     fn attempt(&self, message: &Inbound) -> Try {
         let candidates = self.set.candidates(message);
-        if !candidates.0.contains(&self.id) {
+        if !candidates.ids().contains(&self.id) {
             return Try::NotMine;
         }
-        let blockers: Vec<u32> = self.above(&candidates.0).collect();
+        let blockers: Vec<u32> = self.above(candidates.ids()).collect();
         let known: Vec<Vec<Demand<'_>>> = blockers
             .iter()
             .filter_map(|id| asks(self.set.rule(*id)?))
@@ -266,11 +266,11 @@ impl<'a> Prover<'a> {
                     .zip(0..)
                     .map(|(content, choice)| inbound(frame, text, content.as_deref(), choice))
                     .map(|message| (self.set.candidates(&message), message))
-                    .find(|(candidates, _)| candidates.0.contains(&self.id))
+                    .find(|(candidates, _)| candidates.ids().contains(&self.id))
                     .map(|(candidates, message)| (message, candidates))?;
                 // Whoever takes the whole corner takes this message of it.
                 let sure: Vec<(u32, Vec<Demand<'_>>)> = self
-                    .above(&candidates.0)
+                    .above(candidates.ids())
                     .filter_map(|id| self.set.rule(id).map(|rule| (id, rule)))
                     .filter(|(_, rule)| takes_all(rule, &known))
                     .filter_map(|(id, rule)| Some((id, asks(rule)?)))

@@ -100,7 +100,7 @@ impl Witness {
     pub(super) fn fits(&self, set: &RuleSet, id: u32) -> bool {
         let before = known_before(&self.inbound, &self.facts());
         let moment = Moment::new(&self.inbound, self.now, &before, &set.timezone);
-        set.candidates(&self.inbound).0.contains(&id)
+        set.candidates(&self.inbound).ids().contains(&id)
             && set.rule(id).is_some_and(|rule| rule.holds_at(&moment))
     }
 
