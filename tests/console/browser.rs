@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fantoccini::Client;
 use fantoccini::elements::{Element, ElementRef};
+use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
@@ -158,8 +159,41 @@ impl Browser {
 
     /// Clicks what is called so: a button, a link, a tab.
     pub async fn click(&self, name: &str) {
-        let element = self.thing("press", name).await;
-        must(name, element.click().await);
+        let start = Instant::now();
+        while !self.clicked(self.thing("press", name).await, name).await {
+            self.wait_or_fail(start, &format!("“{name}” can't be clicked"))
+                .await;
+        }
+    }
+
+    /// Clicks the first element of a CSS selector.
+    pub async fn click_css(&self, selector: &str) {
+        let start = Instant::now();
+        while !self.clicked(self.css(selector).await, selector).await {
+            self.wait_or_fail(start, &format!("{selector} can't be clicked"))
+                .await;
+        }
+    }
+
+    /// Whether a click met its element: a live page may just have drawn it anew, or be moving it.
+    async fn clicked(&self, element: Element, what: &str) -> bool {
+        match element.click().await {
+            Err(CmdError::Standard(error))
+                if matches!(
+                    error.error,
+                    ErrorStatus::StaleElementReference
+                        | ErrorStatus::NoSuchElement
+                        | ErrorStatus::ElementNotInteractable
+                        | ErrorStatus::ElementClickIntercepted
+                ) =>
+            {
+                false
+            }
+            clicked => {
+                must(what, clicked);
+                true
+            }
+        }
     }
 
     /// Whether there is something to click that is called so.

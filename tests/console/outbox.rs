@@ -35,11 +35,8 @@ async fn a_failed_reply_is_found_understood_and_sent_again() {
     browser.sees("好的：第一").await;
     browser.sees("45015").await;
     browser
-        .css("li.letter:last-of-type input[type=checkbox]")
-        .await
-        .click()
-        .await
-        .expect("a box");
+        .click_css("li.letter:last-of-type input[type=checkbox]")
+        .await;
     browser.click("Send again").await;
     until("it is delivered", || async {
         !shop.world.wechat.received("oLi").is_empty()
@@ -53,12 +50,7 @@ async fn a_failed_reply_is_found_understood_and_sent_again() {
         .await;
 
     browser.click("Failed").await;
-    browser
-        .css("li.letter input[type=checkbox]")
-        .await
-        .click()
-        .await
-        .expect("a box");
+    browser.click_css("li.letter input[type=checkbox]").await;
     browser.click("Drop").await;
     let question = browser.answer_dialog(true).await;
     assert!(question.contains("will not get them"), "{question}");

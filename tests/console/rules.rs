@@ -167,12 +167,7 @@ async fn an_older_version_comes_back_and_answers() {
             "document.querySelectorAll('.timeline li').length === 2",
         )
         .await;
-    browser
-        .css(".timeline li:last-child a.mono")
-        .await
-        .click()
-        .await
-        .expect("a link");
+    browser.click_css(".timeline li:last-child a.mono").await;
     browser.click("with the disk").await;
     browser.sees("我们 9:00 开门。").await;
     browser.click("Restore").await;
@@ -247,12 +242,7 @@ async fn who_may_not_change_rules_reads_and_tries_them() {
     browser.click("Try it").await;
     browser.sees("我们 9:00 开门。").await;
     browser.goto("/versions").await;
-    browser
-        .css(".timeline a.mono")
-        .await
-        .click()
-        .await
-        .expect("a link");
+    browser.click_css(".timeline a.mono").await;
     browser
         .until(
             "the version is shown",

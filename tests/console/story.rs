@@ -54,12 +54,7 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
     browser.sees("No rule matched").await;
 
     // See why it went unanswered.
-    browser
-        .css("#messages li:last-child a.why")
-        .await
-        .click()
-        .await
-        .expect("a link");
+    browser.click_css("#messages li:last-child a.why").await;
     browser
         .until("the dialog is open", "document.querySelector('dialog:modal')")
         .await;
