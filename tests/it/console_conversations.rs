@@ -244,7 +244,7 @@ async fn an_agent_answers_and_pauses_the_bot_and_a_viewer_does_not() {
     let (status, _) = agent.post(&replies, json!({ "text": long })).await;
     assert_eq!(status, 422);
     let (status, _) = agent.post(&replies, json!({ "text": "x", "mute": "31d" })).await;
-    assert_eq!(status, 400);
+    assert_eq!(status, 422);
     for _ in 0..4 {
         assert_eq!(agent.post(&replies, json!({ "text": "再等等" })).await.0, 201);
     }
