@@ -14,14 +14,14 @@ use crate::editing::{Drafted, group_unanswered};
 use crate::message::{AppName, Direction, Entry, OpenId};
 use crate::store::{Cursor, Filter, UnansweredText};
 
-/// At most so many messages are looked at, the newest.
-const MESSAGES: usize = 20_000;
+/// At most so many messages are looked at, the newest: what is read and grouped while somebody waits for a page.
+const MESSAGES: usize = 2_000;
 
 /// Messages that other rules answered, whose words a draft keeps clear of.
 const ANSWERED: usize = 2_000;
 
 /// Messages that are read at once.
-const PAGE: usize = 2_000;
+const PAGE: usize = 1_000;
 
 /// At most so many rules for any text are asked about, and pages of each.
 const RULES: usize = 5;
@@ -133,6 +133,10 @@ async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Res
     let mut counted = Counted::of(unmatched.texts, unmatched.messages);
     let live = Arc::clone(&console.rules.live().borrow());
     for rule in live.catch_alls().into_iter().take(RULES) {
+        if counted.messages >= MESSAGES {
+            complete = false;
+            break;
+        }
         let filter = Filter {
             app: app.clone(),
             direction: Some(Direction::In),
