@@ -51,6 +51,18 @@ create table rule_hours (
     primary key (hour, app, rule)
 ) strict, without rowid;
 
+-- The same by days of 24 hours since 1970, so that a month is summed up at once.
+create table rule_days (
+    day      integer not null,
+    app      text    not null,
+    rule     text    not null,
+    hits     integer not null,
+    silent   integer not null,
+    observed integer not null,
+    last     integer not null,
+    primary key (day, app, rule)
+) strict, without rowid;
+
 create table latencies (
     hour   integer primary key,
     counts text    not null                   -- JSON: how many answers fell into each of the histogram's ranges

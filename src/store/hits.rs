@@ -45,11 +45,16 @@ impl Store {
             return self.rule_hits(since).await;
         };
         let whole = hour_of_end(since);
+        // Hours up to the first whole day, then days.
+        let day = -(-whole).div_euclid(24);
         let rows: Vec<(String, String, i64, i64, i64, i64)> = sqlx::query_as(
-            "select app, rule, sum(hits), sum(silent), sum(observed), max(last) from rule_hours where hour >= $1 \
-             group by app, rule",
+            "select app, rule, sum(hits), sum(silent), sum(observed), max(last) from ( \
+             select app, rule, hits, silent, observed, last from rule_hours where hour >= $1 and hour < $2 union all \
+             select app, rule, hits, silent, observed, last from rule_days where day >= $3) group by app, rule",
         )
         .bind(whole)
+        .bind(day.saturating_mul(24))
+        .bind(day)
         .fetch_all(&mut *index)
         .await?;
         drop(index);

@@ -14,6 +14,22 @@ use crate::store::StoreError;
 use crate::store::row::{At, Cells, to_json};
 use crate::text::normal_form;
 
+/// Adds what rules did to a table that begins with a time, made from the hour.
+macro_rules! sum_rules {
+    ($table:literal, $time:literal) => {
+        concat!(
+            "insert into ",
+            $table,
+            ", app, rule, hits, silent, observed, last) select ",
+            $time,
+            ", value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', \
+             value ->> '$[4]' from json_each($1) where true \
+             on conflict do update set hits = hits + excluded.hits, silent = silent + excluded.silent, \
+             observed = observed + excluded.observed, last = max(last, excluded.last)"
+        )
+    };
+}
+
 /// Whether a row's rule was counted with the message that the row answers, or with a reply to it before: a message
 /// is one hit of a rule, however many replies it caused. The table goes by the name of `m`.
 macro_rules! counted_before {
@@ -289,12 +305,14 @@ impl Batch {
         if self.counts.rules.is_empty() {
             return Ok(());
         }
-        let text = "insert into rule_hours (hour, app, rule, hits, silent, observed, last) select value ->> '$[0][0]', \
-                    value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', \
-                    value ->> '$[4]' from json_each($1) where true \
-                    on conflict do update set hits = hits + excluded.hits, silent = silent + excluded.silent, \
-                    observed = observed + excluded.observed, last = max(last, excluded.last)";
-        run(index, text, self.counts.rules_list()?).await
+        let rules = self.counts.rules_list()?;
+        for text in [
+            sum_rules!("rule_hours (hour", "value ->> '$[0][0]'"),
+            sum_rules!("rule_days (day", "(value ->> '$[0][0]') / 24"),
+        ] {
+            run(index, text, rules.clone()).await?;
+        }
+        Ok(())
     }
 }
 

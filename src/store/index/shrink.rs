@@ -40,13 +40,14 @@ pub(super) async fn shrink(
             break;
         }
     }
-    for text in [
-        "delete from hours where hour < $1",
-        "delete from rule_hours where hour < $1",
-        "delete from latencies where hour < $1",
+    for (text, length) in [
+        ("delete from hours where hour < $1", HOUR),
+        ("delete from rule_hours where hour < $1", HOUR),
+        ("delete from rule_days where day < $1", 24 * HOUR),
+        ("delete from latencies where hour < $1", HOUR),
     ] {
         sqlx::query(text)
-            .bind(oldest.div_euclid(HOUR))
+            .bind(oldest.div_euclid(length))
             .execute(&mut *index)
             .await?;
     }
