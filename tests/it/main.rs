@@ -9,6 +9,7 @@ mod console_rules;
 mod crash;
 mod delivery;
 mod demo;
+mod deploy;
 mod guide;
 mod page;
 mod push;
