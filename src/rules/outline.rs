@@ -51,20 +51,13 @@ impl RuleSet {
 }
 
 impl RuleSet {
-    /// The enabled rules that take a text whatever it says: a message that only these answer was not understood.
+    /// The enabled rules that take any text at any point of a dialog: a message that only these answer was not
+    /// understood.
     #[must_use]
     pub fn catch_alls(&self) -> Vec<RuleName> {
-        let takes_texts = |rule: &&Rule| {
-            let kinds = &rule.when.kinds;
-            rule.when.text.is_none()
-                && kinds.events.is_empty()
-                && (kinds.msg_types.is_empty() || kinds.msg_types.iter().any(|kind| kind == "text"))
-        };
-        self.rules
-            .iter()
-            .filter(takes_texts)
-            .map(|rule| rule.name.clone())
-            .collect()
+        let rules = self.rules.iter();
+        let catch_alls = rules.filter(|rule| rule.when.takes_anything);
+        catch_alls.map(|rule| rule.name.clone()).collect()
     }
 }
 
@@ -174,6 +167,8 @@ mod tests {
              [[rule]]\nname = 'texts'\nwhen.msg_type = ['text', 'image']\nwhen.misses = 2\nreply = 'x'\n\
              [[rule]]\nname = 'images'\nwhen.msg_type = 'image'\nreply = 'x'\n\
              [[rule]]\nname = 'events'\nwhen.event = 'subscribe'\nreply = 'x'\n\
+             [[rule]]\nname = 'dialog'\nwhen.state = 'order'\nwhen.msg_type = 'text'\nreply = 'x'\n\
+             [[rule]]\nname = 'asks'\nwhen.keywords = 'order'\nset_state = 'order'\nreply = 'x'\n\
              [[rule]]\nname = 'words'\nwhen.keywords = 'x'\nreply = 'x'\n\
              [[rule]]\nname = 'off'\nenabled = false\nreply = 'x'\n");
         assert_eq!(set.catch_alls(), ["texts".into(), "default".into()]);
