@@ -378,7 +378,11 @@ fn intake(runtime: &tokio::runtime::Runtime) {
             let warm_up = load::closed_loop(addr, &first, CONNECTIONS, WARM_UP);
             let report = load::closed_loop(addr, &requests, CONNECTIONS, ROUND);
             drop(server);
-            assert_eq!(warm_up.wrong + report.wrong, 0, "every push is answered `success`");
+            assert_eq!(
+                warm_up.wrong + report.wrong,
+                0,
+                "every push is answered `success`"
+            );
             report.rate()
         });
         let ratio = rates[1] / rates[0];

@@ -1,5 +1,5 @@
 //! The simple form: a rule of a name, keywords and one text, written into its file so that all else there stays as it
-//! is, comments and layout included.
+//! is, comments and layout included. Only what the file's tests expect of the rule follows it.
 
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value};
 
@@ -55,13 +55,25 @@ pub fn simple_rule(text: &str, name: &str) -> Result<SimpleRule, NotSimple> {
     read(name, document.rule(name)?)
 }
 
-/// Changes a rule of a file: only its keys that differ.
+/// Changes a rule of a file: only its keys that differ, and where a test of the file expects the rule's name or its whole
+/// reply, the new one.
 pub fn change_simple_rule(text: &str, name: &str, rule: &SimpleRule) -> Result<String, NotSimple> {
     let mut document = Document::parse(text)?;
     let table = document.rule(name)?;
     let before = read(name, table)?;
     write(table, &before, rule);
-    Ok(document.text())
+    for expected in document.expected() {
+        follow(expected, &before, rule);
+    }
+    let new = document.text();
+    match simple_rule(&new, &rule.name) {
+        Ok(written) if written == *rule => Ok(new),
+        // Another rule of the file has this name: checking says where.
+        Err(NotSimple::Which { .. }) => Ok(new),
+        _ => Err(NotSimple::File(
+            "the rule would not be read back as it is meant".to_owned(),
+        )),
+    }
 }
 
 /// Adds a rule at the end of a file, which may be empty.
@@ -153,18 +165,27 @@ impl Document {
         text
     }
 
-    fn rule(&mut self, name: &str) -> Result<&mut dyn TableLike, NotSimple> {
-        let mut found: Vec<&mut dyn TableLike> = match self.toml.get_mut("rule") {
-            Some(Item::ArrayOfTables(tables)) => tables
-                .iter_mut()
-                .map(|table| table as &mut dyn TableLike)
-                .collect(),
-            Some(Item::Value(Value::Array(list))) => {
-                let tables = list.iter_mut().filter_map(Value::as_inline_table_mut);
-                tables.map(|table| table as &mut dyn TableLike).collect()
+    /// Every `expect` of the file's tests.
+    fn expected(&mut self) -> Vec<&mut dyn TableLike> {
+        let mut expected = Vec::new();
+        for test in tables(self.toml.get_mut("test")) {
+            for (key, item) in test.iter_mut() {
+                match key.get() {
+                    "expect" => expected.extend(item.as_table_like_mut()),
+                    "steps" => {
+                        let steps = tables(Some(item)).into_iter();
+                        let of_steps = steps.filter_map(|step| step.get_mut("expect")?.as_table_like_mut());
+                        expected.extend(of_steps);
+                    }
+                    _ => {}
+                }
             }
-            _ => Vec::new(),
-        };
+        }
+        expected
+    }
+
+    fn rule(&mut self, name: &str) -> Result<&mut dyn TableLike, NotSimple> {
+        let mut found = tables(self.toml.get_mut("rule"));
         found.retain(|table| table.get("name").and_then(Item::as_str) == Some(name));
         match found.len() {
             1 => Ok(found.remove(0)),
@@ -173,6 +194,21 @@ impl Document {
                 count,
             }),
         }
+    }
+}
+
+/// `[[key]]` or `key = [{ … }]`
+fn tables(list: Option<&mut Item>) -> Vec<&mut dyn TableLike> {
+    match list {
+        Some(Item::ArrayOfTables(tables)) => tables
+            .iter_mut()
+            .map(|table| table as &mut dyn TableLike)
+            .collect(),
+        Some(Item::Value(Value::Array(list))) => {
+            let tables = list.iter_mut().filter_map(Value::as_inline_table_mut);
+            tables.map(|table| table as &mut dyn TableLike).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -277,6 +313,32 @@ fn write(table: &mut dyn TableLike, before: &SimpleRule, rule: &SimpleRule) {
     }
 }
 
+/// Lets a test go on expecting what the rule says.
+fn follow(expected: &mut dyn TableLike, before: &SimpleRule, rule: &SimpleRule) {
+    if expected.get("rule").and_then(Item::as_str) != Some(&before.name) {
+        return;
+    }
+    if before.name != rule.name {
+        put(expected, "rule", rule.name.as_str().into());
+    }
+    // White space at the end of a text does not count, neither there nor here.
+    let is_old = |reply: Option<&str>| reply.is_some_and(|reply| reply.trim_end() == before.reply.trim_end());
+    let Some(reply) = expected.get_mut("reply").filter(|_| before.reply != rule.reply) else {
+        return;
+    };
+    if is_old(text(reply)) {
+        let value = Value::from(rule.reply.as_str());
+        match reply.as_table_like_mut() {
+            Some(reply) => put(reply, "text", value),
+            None => put(expected, "reply", value),
+        }
+    } else if let Some(list) = reply.as_array_mut().filter(|list| list.len() == 1)
+        && is_old(list.get(0).and_then(Value::as_str))
+    {
+        list.replace(0, rule.reply.as_str());
+    }
+}
+
 /// Sets a value, and keeps what stands around the old one.
 fn put(table: &mut dyn TableLike, key: &str, mut value: Value) {
     match table.get_mut(key) {
@@ -365,13 +427,20 @@ fn rearranged(old: &Array, words: &[String]) -> Array {
                 " ".to_owned()
             };
         }
-        *entry.value.decor_mut() = toml_edit::Decor::new(before + &entry.lead, "");
+        *entry.value.decor_mut() = toml_edit::Decor::new(joined(&before, &entry.lead), "");
         new.push_formatted(entry.value);
         before = entry.tail;
     }
-    new.set_trailing(before + closing);
+    new.set_trailing(joined(&before, closing));
     new.set_trailing_comma(old.trailing_comma());
     new
+}
+
+/// What stands between two words of a list. A comment takes the rest of its line, so what comes next begins another.
+fn joined(tail: &str, lead: &str) -> String {
+    let open = tail.rsplit('\n').next().is_some_and(|line| line.contains('#'));
+    let newline = if open && !lead.starts_with('\n') { "\n" } else { "" };
+    format!("{tail}{newline}{lead}")
 }
 
 #[cfg(test)]
@@ -477,7 +546,9 @@ expect = { rule = \"营业时间\" }
             lines(FILE, &name),
             [
                 "-name = \"营业时间\"        # shown in the log",
-                "+name = \"hours\"        # shown in the log"
+                "+name = \"hours\"        # shown in the log",
+                "-expect = { rule = \"营业时间\" }",
+                "+expect = { rule = \"hours\" }"
             ]
         );
         let long = changed(FILE, "one", |rule| rule.reply = "a\nb \"c\" \\".into());
@@ -537,6 +608,10 @@ expect = { rule = \"营业时间\" }
             ),
             ("[ \"a\", \"b\" ]", &["b", "c"], "[ \"b\", \"c\" ]"),
             ("[\"a\", \"b\",]", &["a"], "[\"a\",]"),
+            ("[\"a\",\"b\", # B\n \"c\"]", &["a", "b"], "[\"a\",\"b\" # B\n]"),
+            ("[\"a\", # A\n \"b\", \"c\"]", &["a", "c"], "[\"a\", # A\n \"c\"]"),
+            ("[\"a\" # A\n , \"b\"]", &["b", "a"], "[\"b\", \"a\" # A\n ]"),
+            ("[ # list\n \"a\", \"b\"]", &["b"], "[ # list\n \"b\"]"),
         ] {
             let file = |list: &str| format!("[[rule]]\nname = 'n'\nwhen.keywords = {list}\nreply = 'r'\n");
             let new = changed(&file(list), "n", |rule| {
@@ -544,6 +619,38 @@ expect = { rule = \"营业时间\" }
             });
             assert_eq!(new, file(expected), "{list:?}");
         }
+    }
+
+    #[test]
+    fn what_the_tests_of_the_file_expect_follows_the_rule() {
+        let file = "[[rule]]\nname = \"a\"\nwhen.keywords = \"a\"\nreply = '''\nold\n'''\n\n\
+                    [[rule]]\nname = \"b\"\nwhen.keywords = \"b\"\nreply = \"old\"\n\n\
+                    [[test]]\nname = \"whole\"\nmessage = \"a\"\nexpect = { rule = \"a\", reply = \"old\" } # here\n\n\
+                    [[test]]\nname = \"talk\"\nsteps = [\n  { message = \"a\", expect = { rule = \"a\", reply = [\"old\"] } }, # first\n  \
+                    { message = \"b\", expect = { rule = \"b\", reply = \"old\" } },\n]\n\n\
+                    [[test]]\nname = \"tables\"\n[[test.steps]]\nmessage = \"a\"\nexpect.rule = \"a\"\nexpect.reply = { text = \"old\" }\n\n\
+                    [[test]]\nname = \"a part\"\nmessage = \"a\"\nexpect = { rule = \"a\", reply_contains = \"ol\" }\n";
+        let reply = changed(file, "a", |rule| rule.reply = "new".into());
+        assert_eq!(
+            lines(file, &reply),
+            [
+                "-reply = '''",
+                "-old",
+                "-'''",
+                "+reply = \"new\"",
+                "-expect = { rule = \"a\", reply = \"old\" } # here",
+                "+expect = { rule = \"a\", reply = \"new\" } # here",
+                "-  { message = \"a\", expect = { rule = \"a\", reply = [\"old\"] } }, # first",
+                "+  { message = \"a\", expect = { rule = \"a\", reply = [\"new\"] } }, # first",
+                "-expect.reply = { text = \"old\" }",
+                "+expect.reply = { text = \"new\" }",
+            ]
+        );
+        let name = changed(file, "a", |rule| rule.name = "c".into());
+        assert_eq!(name.matches("rule = \"c\"").count(), 4);
+        assert_eq!(name.replace("\"c\"", "\"a\""), file);
+        let off = changed(file, "a", |rule| rule.priority = 1);
+        assert_eq!(off.replace("priority = 1\n", ""), file);
     }
 
     #[test]
