@@ -103,6 +103,39 @@ pub fn group(texts: &[(&str, u64)]) -> Groups {
     Groups { groups, rest }
 }
 
+/// Things whose texts ask the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathered<T> {
+    /// How often they occur together.
+    pub count: u64,
+    /// The one that stands for all of them first.
+    pub members: Vec<T>,
+}
+
+/// Puts those together whose texts ask the same, the largest group first, the rarest of too many each by itself. `said`
+/// gives the text, different for each, and how often it occurs.
+#[must_use]
+pub fn gather<T>(things: Vec<T>, said: impl Fn(&T) -> (&str, u64)) -> Vec<Gathered<T>> {
+    let texts: Vec<(&str, u64)> = things.iter().map(&said).collect();
+    let Groups { groups, rest } = group(&texts);
+    let alone = rest.into_iter().map(|place| Group {
+        count: texts[place].1,
+        members: vec![place],
+    });
+    let groups: Vec<Group> = groups.into_iter().chain(alone).collect();
+    let mut things: Vec<Option<T>> = things.into_iter().map(Some).collect();
+    let gathered = groups.into_iter().map(|group| Gathered {
+        count: group.count,
+        // Nothing is in two groups.
+        members: group
+            .members
+            .into_iter()
+            .filter_map(|place| things[place].take())
+            .collect(),
+    });
+    gathered.collect()
+}
+
 /// Of texts that are as common, the shorter says it best.
 fn commonest_first(texts: &[(&str, u64)]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..texts.len()).collect();

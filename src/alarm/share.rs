@@ -35,7 +35,7 @@ struct Bucket {
     count: Count,
 }
 
-/// Messages that found a rule, and that did not.
+/// Messages that found a rule (though its cooldown may have kept it silent), and that did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub matched: u64,

@@ -89,7 +89,7 @@ impl Watch {
                     for hour in hours {
                         let (messages, events) = (hour.messages, hour.events);
                         let count = Count {
-                            matched: messages.matched + events.matched,
+                            matched: messages.taken() + events.taken(),
                             unmatched: messages.unmatched + events.unmatched,
                         };
                         judge.recall(&app.name, hour.hour, count);
@@ -135,7 +135,7 @@ impl Watch {
         AppFigures {
             app: app.name.clone(),
             messages: Count {
-                matched: messages("matched"),
+                matched: messages("matched") + messages("cooldown"),
                 unmatched: messages("unmatched"),
             },
             failed: failed.map_or(0, |count| count.get()),

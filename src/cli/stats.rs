@@ -1,6 +1,7 @@
 //! `wxreply stats`: how much came, what rules made of it, what nobody answered, what was not delivered.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Arc;
 
@@ -13,11 +14,11 @@ use super::stats_format::human;
 use super::{Exit, runtime, time};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::editing::group_unanswered;
 use crate::message::{AppName, RuleName};
 use crate::metrics::Metrics;
 use crate::reload::RulesSource;
 use crate::rules::{RuleSet, WordHits};
-use crate::similar_texts;
 use crate::store::{
     Access, AnsweredText, Replies, RuleHits, Store, StoreError, Taken, Texts, UnansweredText,
 };
@@ -38,8 +39,8 @@ const HOUR: i64 = 3_600_000;
 #[command(after_help = "\
 T is 2026-01-05, 2026-01-05T10:00, RFC 3339, or back from now: 90s, 10m, 2h, 7d. The hour that it lies in is counted whole.
 
-The match rate is the share of messages that some rule took, of those that rules were asked about: muted customers' are \
-not. Keywords are those of the rules on the disk; how often each stood in a text that its rule took is counted over the \
+The match rate is the share of messages that some rule took, if only to keep silent for its cooldown, of those that rules \
+were asked about: muted customers' are not. Keywords are those of the rules on the disk; how often each stood in a text that its rule took is counted over the \
 newest 20,000 such messages. Unanswered texts that ask the same are put together, the newest 20,000 of them.")]
 pub(super) struct Stats {
     /// From this time on
@@ -108,6 +109,7 @@ pub(super) struct Outbound {
 
 #[derive(Serialize)]
 pub(super) struct Rule {
+    pub(super) app: AppName,
     pub(super) rule: RuleName,
     pub(super) hits: u64,
     pub(super) silent: u64,
@@ -209,8 +211,6 @@ impl Stats {
             events += hour.events;
             replies += hour.replies;
         }
-        let taken = messages.matched + messages.cooldown;
-        let asked = taken + messages.unmatched;
         let mut hits = store.rule_counts(since).await?;
         hits.retain(|(of, _), _| app.is_none_or(|app| app == of));
         let answered = store.answered(app, since, TEXTS).await?;
@@ -224,14 +224,14 @@ impl Stats {
             notes,
             messages: messages.into(),
             events: events.into(),
-            match_rate: (asked > 0).then(|| taken as f64 / asked as f64),
+            match_rate: (messages.asked() > 0).then(|| messages.taken() as f64 / messages.asked() as f64),
             replies: replies.into(),
             rules,
             never_hit,
             answered: Sample::of(&answered),
             unanswered: Unanswered {
                 sample: Sample::of(&unanswered),
-                groups: groups(&unanswered.texts),
+                groups: groups(unanswered.texts),
             },
             failures: failures
                 .into_iter()
@@ -259,71 +259,55 @@ fn rules(
     answered: &[AnsweredText],
     app: Option<&AppName>,
 ) -> (Vec<Rule>, Vec<RuleName>) {
-    let mut all: BTreeMap<&RuleName, Rule> = BTreeMap::new();
-    for ((_, name), hits) in hits {
-        let rule = all.entry(name).or_insert_with(|| Rule {
-            rule: name.clone(),
-            hits: 0,
-            silent: 0,
-            observed: 0,
-            last: None,
-            keywords: Vec::new(),
-        });
-        rule.hits += hits.hits;
-        rule.silent += hits.silent;
-        rule.observed += hits.observed;
-        rule.last = rule.last.max(hits.last);
+    let taken = answered
+        .iter()
+        .map(|text| (&text.app, &text.rule, text.text.as_str(), text.count));
+    let mut words = set.map(|set| set.word_hits(taken)).unwrap_or_default();
+    let mut all: Vec<Rule> = hits
+        .iter()
+        .map(|((app, rule), hits)| Rule {
+            app: app.clone(),
+            rule: rule.clone(),
+            hits: hits.hits,
+            silent: hits.silent,
+            observed: hits.observed,
+            last: hits.last,
+            keywords: words.remove(&(app, rule)).unwrap_or_default(),
+        })
+        .collect();
+    // Stable: of two with as many, by app and name.
+    all.sort_by_key(|rule| Reverse((rule.hits, rule.silent, rule.observed)));
+    let mut apps_of: HashMap<&RuleName, Vec<&AppName>> = HashMap::new();
+    for (app, rule) in hits.keys() {
+        apps_of.entry(rule).or_default().push(app);
     }
-    let mut never = Vec::new();
-    if let Some(set) = set {
-        let taken = answered
-            .iter()
-            .map(|text| (&text.app, &text.rule, text.text.as_str(), text.count));
-        for (name, words) in set.word_hits(taken) {
-            if let Some(rule) = all.get_mut(&name) {
-                rule.keywords.extend(words);
-            }
-        }
-        never = set
-            .outline()
-            .into_iter()
-            .filter(|outline| outline.enabled && app.is_none_or(|app| outline.serves(app)))
-            .map(|outline| outline.rule)
-            .filter(|name| !all.contains_key(name))
-            .collect();
-    }
-    let mut all: Vec<Rule> = all.into_values().collect();
-    all.sort_by(|a, b| {
-        let key = |rule: &Rule| (rule.hits, rule.silent, rule.observed);
-        key(b).cmp(&key(a)).then_with(|| a.rule.cmp(&b.rule))
-    });
+    let outlines = set.map(RuleSet::outline).unwrap_or_default();
+    let never = outlines
+        .into_iter()
+        .filter(|outline| outline.enabled && app.is_none_or(|app| outline.serves(app)))
+        .filter(|outline| {
+            let apps = apps_of.get(&outline.rule);
+            !apps.is_some_and(|apps| apps.iter().any(|app| outline.serves(app)))
+        })
+        .map(|outline| outline.rule)
+        .collect();
     (all, never)
 }
 
 /// The largest groups of texts that ask the same.
-fn groups(texts: &[UnansweredText]) -> Vec<Group> {
-    let counted: Vec<(&str, u64)> = texts
-        .iter()
-        .map(|text| (text.text.as_str(), text.count))
-        .collect();
-    let groups = similar_texts::group(&counted).groups;
+fn groups(texts: Vec<UnansweredText>) -> Vec<Group> {
+    let groups = group_unanswered(texts).into_iter().take(GROUPS);
     groups
-        .into_iter()
-        .take(GROUPS)
-        .filter_map(|group| {
-            let (first, others) = group.members.split_first()?;
-            let last = group.members.iter().map(|&at| texts[at].last.0).max()?;
-            Some(Group {
-                text: texts[*first].text.clone(),
+        .map(|group| {
+            let different = group.texts.len();
+            let mut texts = group.texts.into_iter().map(|text| text.text);
+            Group {
+                text: texts.next().unwrap_or_default(),
                 count: group.count,
-                last,
-                texts: group.members.len(),
-                others: others
-                    .iter()
-                    .take(ALIKE)
-                    .map(|&at| texts[at].text.clone())
-                    .collect(),
-            })
+                last: group.last,
+                texts: different,
+                others: texts.take(ALIKE).collect(),
+            }
         })
         .collect()
 }
@@ -360,5 +344,77 @@ impl From<Replies> for Outbound {
             dropped: replies.dropped,
             uncertain: replies.uncertain,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::message::AppKind;
+    use crate::rules::{AppScope, Scope, load};
+
+    #[test]
+    fn rules_of_one_name_are_counted_app_by_app() {
+        let app = |name: &str| AppScope {
+            name: name.into(),
+            kind: AppKind::MiniProgram,
+            vars: BTreeMap::new(),
+        };
+        let scope = Scope {
+            apps: vec![app("a"), app("b")],
+            ..Scope::default()
+        };
+        let file = "[[rule]]\nname = 'hours'\napp = 'b'\nwhen.keywords = 'closed'\nreply = 'x'\n\
+                    [[rule]]\nname = 'hours'\napp = 'a'\nwhen.keywords = 'open'\nreply = 'x'\n\
+                    [[rule]]\nname = 'both'\nwhen.keywords = 'both'\nreply = 'x'\n\
+                    [[rule]]\nname = 'rest'\napp = 'b'\npriority = -1\nreply = 'x'\n";
+        let set = load(&[Source::new("a.toml", file)], &scope).set.expect("loads");
+        let hits = |hits| RuleHits {
+            hits,
+            ..RuleHits::default()
+        };
+        let counted = BTreeMap::from([
+            (("a".into(), "hours".into()), hits(2)),
+            (("a".into(), "rest".into()), hits(1)),
+            (("b".into(), "both".into()), hits(3)),
+        ]);
+        let answered = [AnsweredText {
+            app: "a".into(),
+            rule: "hours".into(),
+            text: "open?".into(),
+            count: 2,
+        }];
+        let told = |app: Option<&AppName>| {
+            let hits = counted
+                .iter()
+                .filter(|((of, _), _)| app.is_none_or(|app| app == of));
+            let hits = hits.map(|(key, hits)| (key.clone(), hits.clone())).collect();
+            let (rules, never) = rules(Some(&set), &hits, &answered, app);
+            let rules: Vec<String> = rules
+                .iter()
+                .map(|rule| {
+                    let words = rule
+                        .keywords
+                        .iter()
+                        .map(|word| format!(" {}:{}", word.word, word.hits));
+                    format!(
+                        "{}/{} {}{}",
+                        rule.app,
+                        rule.rule,
+                        rule.hits,
+                        words.collect::<String>()
+                    )
+                })
+                .collect();
+            let never: Vec<String> = never.iter().map(ToString::to_string).collect();
+            format!("{}; never {}", rules.join(", "), never.join(", "))
+        };
+        assert_eq!(
+            told(None),
+            "b/both 3, a/hours 2 open:2, a/rest 1; never hours, rest",
+            "nothing hit `hours` and `rest` of b"
+        );
+        assert_eq!(told(Some(&"a".into())), "a/hours 2 open:2, a/rest 1; never both");
     }
 }

@@ -94,10 +94,17 @@ fn rules(out: &mut impl Write, page: &Page, zone: &TimeZone, terminal: bool) -> 
         writeln!(out, "\nRules, by their hits{of}:\n")?;
         let mut table = table(terminal);
         table.set_header(["hits", "rule", "keywords", "last"]);
+        // Rules of several apps may have one name.
+        let apps = page.rules.iter().any(|rule| rule.app != page.rules[0].app);
         for rule in &page.rules {
+            let name = short(&plain(rule.rule.as_str()), TEXT).into_owned();
             table.add_row([
                 hits(rule),
-                short(&plain(rule.rule.as_str()), TEXT).into_owned(),
+                if apps {
+                    format!("{}/{name}", plain(rule.app.as_str()))
+                } else {
+                    name
+                },
                 words(rule),
                 rule.last.map(|last| show(last, zone)).unwrap_or_default(),
             ]);

@@ -19,30 +19,16 @@ pub struct UnansweredGroup {
 /// Groups texts, each given once; the group that was written most often comes first.
 #[must_use]
 pub fn group_unanswered(texts: Vec<UnansweredText>) -> Vec<UnansweredGroup> {
-    let compared: Vec<(&str, u64)> = texts
-        .iter()
-        .map(|text| (text.text.as_str(), text.count))
-        .collect();
-    let similar_texts::Groups { groups, rest } = similar_texts::group(&compared);
-    let alone = rest.into_iter().map(|place| similar_texts::Group {
-        count: texts[place].count,
-        members: vec![place],
-    });
-    let all: Vec<_> = groups.into_iter().chain(alone).collect();
-    let mut texts: Vec<Option<UnansweredText>> = texts.into_iter().map(Some).collect();
-    all.into_iter()
-        .filter_map(|group| {
-            // No text is in two groups.
-            let members = group.members.iter().filter_map(|place| texts[*place].take());
-            let members: Vec<UnansweredText> = members.collect();
-            let last = members.iter().map(|text| text.last.0).max()?;
-            Some(UnansweredGroup {
-                count: group.count,
-                last,
-                texts: members,
-            })
+    let gathered = similar_texts::gather(texts, |text| (&text.text, text.count));
+    let group = |group: similar_texts::Gathered<UnansweredText>| {
+        let last = group.members.iter().map(|text| text.last.0).max()?;
+        Some(UnansweredGroup {
+            count: group.count,
+            last,
+            texts: group.members,
         })
-        .collect()
+    };
+    gathered.into_iter().filter_map(group).collect()
 }
 
 #[cfg(test)]

@@ -206,23 +206,15 @@ impl Tally {
 /// What customers wrote by what is similar, all else each by itself.
 fn grouped(examples: HashMap<(bool, String), Example>) -> Vec<Texts> {
     let (written, other): (Vec<_>, Vec<_>) = examples.into_iter().partition(|((written, _), _)| *written);
-    let mut written: Vec<Option<Example>> = written.into_iter().map(|(_, example)| Some(example)).collect();
-    let texts: Vec<(&str, u64)> = written
-        .iter()
-        .flatten()
-        .map(|example| (example.text.as_str(), example.count))
+    let written: Vec<Example> = written.into_iter().map(|(_, example)| example).collect();
+    let similar = similar_texts::gather(written, |example| (&example.text, example.count));
+    let mut groups: Vec<Texts> = similar
+        .into_iter()
+        .map(|group| Texts {
+            count: group.count,
+            texts: group.members,
+        })
         .collect();
-    let groups = similar_texts::group(&texts).groups;
-    let similar = groups.into_iter().map(|group| Texts {
-        count: group.count,
-        // No example is in two groups.
-        texts: group
-            .members
-            .iter()
-            .filter_map(|&at| written[at].take())
-            .collect(),
-    });
-    let mut groups: Vec<Texts> = similar.collect();
     groups.extend(other.into_iter().map(|(_, example)| Texts {
         count: example.count,
         texts: vec![example],

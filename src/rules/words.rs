@@ -1,11 +1,13 @@
 //! Which of their words rules owe their hits to.
 
+use std::collections::{BTreeMap, HashMap};
+
 use serde::Serialize;
 
 use super::RuleSet;
 use super::rule::Rule;
 use crate::message::{AppName, RuleName};
-use crate::text::{contains_keyword, exact_form, normal_form};
+use crate::text::{contains_keyword, exact_form, normal_form, without_closing};
 
 /// How often one word of a rule stood in a text that the rule took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,25 +19,32 @@ pub struct WordHits {
 }
 
 impl RuleSet {
-    /// For each enabled rule with words (`exact`, `keywords`, `all_keywords`), in the order tried: how often each of them
-    /// stood in the texts that the rule took, words that never did included. `taken`: app, rule, text and how often it
-    /// came. Several words of a rule may stand in one text, and a rule that changed since may have taken a text for none.
+    /// For each app and enabled rule with words (`exact`, `keywords`, `all_keywords`) that took one of these texts: how often
+    /// each of them stood in those, words that never did included. `taken`: app, rule, text and how often it came.
+    /// Several words of a rule may stand in one text, and a rule that changed since may have taken a text for none.
     #[must_use]
     pub fn word_hits<'a>(
         &self,
         taken: impl IntoIterator<Item = (&'a AppName, &'a RuleName, &'a str, u64)>,
-    ) -> Vec<(RuleName, Vec<WordHits>)> {
-        let mut all: Vec<Words<'_>> = self.rules.iter().filter_map(Words::of).collect();
-        for (app, rule, text, count) in taken {
-            let mine = |words: &&mut Words<'_>| words.rule.name == *rule && words.rule.serves(app);
-            if let Some(words) = all.iter_mut().find(mine) {
+    ) -> BTreeMap<(&'a AppName, &'a RuleName), Vec<WordHits>> {
+        let mut rules: HashMap<&RuleName, Vec<&Rule>> = HashMap::new();
+        for rule in &self.rules {
+            rules.entry(&rule.name).or_default().push(rule);
+        }
+        let mut all: BTreeMap<_, Option<Words>> = BTreeMap::new();
+        for (app, name, text, count) in taken {
+            let words = all.entry((app, name)).or_insert_with(|| {
+                let rule = rules.get(name)?.iter().find(|rule| rule.serves(app))?;
+                Words::of(rule)
+            });
+            if let Some(words) = words {
                 words.count(text, count);
             }
         }
         all.into_iter()
-            .map(|words| {
-                let hits = words.words.into_iter().map(|(_, hits)| hits);
-                (words.rule.name.clone(), hits.collect())
+            .filter_map(|(key, words)| {
+                let hits = words?.0.into_iter().map(|(_, hits)| hits);
+                Some((key, hits.collect()))
             })
             .collect()
     }
@@ -47,13 +56,11 @@ enum Word {
     Within(String),
 }
 
-struct Words<'a> {
-    rule: &'a Rule,
-    words: Vec<(Word, WordHits)>,
-}
+/// The words of one rule.
+struct Words(Vec<(Word, WordHits)>);
 
-impl<'a> Words<'a> {
-    fn of(rule: &'a Rule) -> Option<Self> {
+impl Words {
+    fn of(rule: &Rule) -> Option<Self> {
         let text = rule.when.text.as_ref()?;
         let exact = text
             .exact
@@ -68,14 +75,15 @@ impl<'a> Words<'a> {
                 (form, WordHits { word, hits: 0 })
             })
             .collect();
-        (!words.is_empty()).then_some(Self { rule, words })
+        (!words.is_empty()).then_some(Self(words))
     }
 
     fn count(&mut self, text: &str, count: u64) {
-        let (normal, exact) = (normal_form(text), exact_form(text));
-        for (word, hits) in &mut self.words {
+        let normal = normal_form(text);
+        let exact = without_closing(&normal);
+        for (word, hits) in &mut self.0 {
             let stands = match word {
-                Word::Exact(word) => *word == exact,
+                Word::Exact(word) => word == exact,
                 Word::Within(word) => contains_keyword(&normal, word),
             };
             hits.hits += if stands { count } else { 0 };
@@ -92,13 +100,16 @@ mod tests {
         let set = set(
             "[[rule]]\nname = 'hours'\nwhen.keywords = ['几点', '营业', 'hi']\nreply = 'x'\n\
              [[rule]]\nname = 'menu'\nwhen.exact = ['菜单', '1']\nreply = 'x'\n\
+             [[rule]]\nname = 'never'\nwhen.exact = 'never'\nreply = 'x'\n\
              [[rule]]\nname = 'default'\nreply = 'x'\n",
         );
         let (app, hours, menu) = ("shop".into(), "hours".into(), "menu".into());
+        let elsewhere = "elsewhere".into();
         let (gone, other) = ("gone".into(), "default".into());
         let counted = set.word_hits([
             (&app, &hours, "營業到幾點", 2),
             (&app, &hours, "几点 this", 1),
+            (&elsewhere, &hours, "营业", 3),
             (&app, &menu, "菜单！", 5),
             (&app, &menu, "菜单 1", 7),
             (&app, &gone, "几点", 9),
@@ -106,20 +117,23 @@ mod tests {
         ]);
         let told: Vec<String> = counted
             .iter()
-            .flat_map(|(rule, words)| {
+            .flat_map(|((app, rule), words)| {
                 words
                     .iter()
-                    .map(move |word| format!("{rule} {} {}", word.word, word.hits))
+                    .map(move |word| format!("{app} {rule} {} {}", word.word, word.hits))
             })
             .collect();
         assert_eq!(
             told,
             [
-                "hours 几点 3",
-                "hours 营业 2",
-                "hours hi 0",
-                "menu 菜单 5",
-                "menu 1 0"
+                "elsewhere hours 几点 0",
+                "elsewhere hours 营业 3",
+                "elsewhere hours hi 0",
+                "shop hours 几点 3",
+                "shop hours 营业 2",
+                "shop hours hi 0",
+                "shop menu 菜单 5",
+                "shop menu 1 0",
             ]
         );
     }

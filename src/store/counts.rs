@@ -62,6 +62,18 @@ impl Taken {
         self.matched + self.unmatched + self.cooldown + self.muted + self.malformed
     }
 
+    /// Those that a rule took, though its cooldown may have kept it silent.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.matched + self.cooldown
+    }
+
+    /// Those that rules were asked about: the whole that [`Taken::taken`] is a part of, what none took being the rest.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.taken() + self.unmatched
+    }
+
     fn count(&mut self, status: &str, number: u64) {
         match status {
             "matched" => self.matched += number,
@@ -337,6 +349,18 @@ mod tests {
     use super::*;
     use crate::store::Access;
     use crate::store::testing::{Bench, at, shop};
+
+    #[test]
+    fn a_rule_that_its_cooldown_kept_silent_took_the_message() {
+        let taken = Taken {
+            matched: 1,
+            unmatched: 2,
+            cooldown: 4,
+            muted: 8,
+            malformed: 16,
+        };
+        assert_eq!((taken.taken(), taken.asked(), taken.total()), (5, 7, 31));
+    }
 
     #[tokio::test]
     async fn the_index_counts_what_the_log_has() {

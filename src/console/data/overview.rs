@@ -125,6 +125,10 @@ pub(in crate::console) struct Figures {
     pub unmatched: u64,
     /// Of these: kept silent by a cooldown or a mute, or not readable.
     pub other: u64,
+    /// Of these: a rule took, though its cooldown may have kept it silent.
+    pub taken: u64,
+    /// Of these: rules were asked about. The match rate is the part of it that a rule took.
+    pub asked: u64,
     /// What customers did: entered, subscribed, tapped a menu.
     pub events: u64,
     /// Replies that WeChat took.
@@ -144,11 +148,6 @@ pub(in crate::console) struct Figures {
 }
 
 impl Figures {
-    /// Messages that rules were asked about: the whole that `matched` is a part of.
-    pub fn asked(&self) -> u64 {
-        self.matched + self.unmatched
-    }
-
     /// Replies whose end is known, or will not be known: the whole that `sent` is a part of.
     pub fn settled(&self) -> u64 {
         self.sent + self.dropped + self.failed + self.uncertain
@@ -171,6 +170,8 @@ impl Figures {
         self.matched += matched;
         self.unmatched += unmatched;
         self.other += cooldown + muted + malformed;
+        self.taken += hour.messages.taken();
+        self.asked += hour.messages.asked();
         self.events += hour.events.total();
         let Replies {
             sent,
@@ -436,6 +437,8 @@ mod tests {
             messages: Taken {
                 matched,
                 unmatched: 1,
+                cooldown: 1,
+                muted: 2,
                 ..Taken::default()
             },
             replies: Replies {
@@ -500,9 +503,10 @@ mod tests {
         let (whole, before, parts) = span.figures(&hours, &[]);
         assert_eq!(
             (whole.matched, whole.unmatched, whole.messages, whole.sent),
-            (10, 4, 14, 4)
+            (10, 4, 26, 4)
         );
-        assert_eq!((before.matched, before.messages), (7, 8));
+        assert_eq!((whole.taken, whole.asked, whole.other), (14, 18, 12));
+        assert_eq!((before.matched, before.messages), (7, 11));
         let matched: Vec<u64> = parts.iter().map(|part| part.figures.matched).collect();
         assert_eq!((matched[0], matched[12], matched[13]), (1, 2, 7));
         assert_eq!(matched.iter().sum::<u64>(), 10);

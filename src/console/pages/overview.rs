@@ -142,7 +142,7 @@ fn messages(frame: &Frame, overview: &Overview, starts: &[Zoned]) -> Chart {
 fn shares(frame: &Frame, overview: &Overview, starts: &[Zoned]) -> Chart {
     let w = frame.w.overview;
     let line = vec![series(overview, w.match_rate, 1, |figures| {
-        share(figures.matched, figures.asked())
+        share(figures.taken, figures.asked)
     })];
     plot(
         frame,
@@ -239,13 +239,10 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
         },
         Tile {
             name: w.answered,
-            figure: percent(now.matched, now.asked()),
+            figure: percent(now.taken, now.asked),
             more: filled(w.answered_of, number(now.unmatched)),
-            change: with_change(points(
-                [now.matched, before.matched],
-                [now.asked(), before.asked()],
-            )),
-            course: course(|figures| share(figures.matched, figures.asked())),
+            change: with_change(points([now.taken, before.taken], [now.asked, before.asked])),
+            course: course(|figures| share(figures.taken, figures.asked)),
         },
         Tile {
             name: w.delivered,

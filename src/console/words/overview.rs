@@ -10,7 +10,7 @@ words! {
         month: "30 days", "30 天";
         messages: "Messages", "消息";
         events: "and {} events", "另有事件 {} 个";
-        answered: "Answered", "已回复率";
+        answered: "Match rate", "命中率";
         answered_of: "{} without a rule", "{} 条未命中规则";
         delivered: "Delivered", "送达率";
         delivered_of: "{} replies sent", "已发送回复 {} 条";
@@ -23,7 +23,7 @@ words! {
         matched: "Answered by a rule", "命中规则";
         unmatched: "Unanswered", "未命中";
         other: "Kept silent", "未回复（冷却、暂停等）";
-        match_rate: "Share answered", "命中率";
+        match_rate: "Match rate", "命中率";
         latency_title: "How fast WeChat gets its answer", "应答微信的耗时";
         latency_hint: "all apps; WeChat waits 5 s", "所有应用；微信最多等待 5 秒";
         p50: "Half (p50)", "p50";

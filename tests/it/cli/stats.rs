@@ -16,6 +16,12 @@ reply = "九点"
 name = "菜单"
 when.exact = "菜单"
 reply = "茶"
+
+[[rule]]
+name = "问好"
+when.exact = "在吗"
+reply = "在的"
+cooldown = "1h"
 "#;
 
 async fn shop() -> World {
@@ -24,6 +30,9 @@ async fn shop() -> World {
     world.say("oAnna", "請問幾點開門").await;
     world.say("oBen", "营业时间").await;
     for (customer, text) in [("oAnna", "多少钱"), ("oBen", "这个多少钱？"), ("oBen", "有茶吗")] {
+        world.say(customer, text).await;
+    }
+    for (customer, text) in [("oDora", "在吗"), ("oDora", "在吗？")] {
         world.say(customer, text).await;
     }
     world.outbox_empty().await;
@@ -43,15 +52,16 @@ async fn figures_are_told_to_people_and_machines() {
     insta::assert_snapshot!(rid.replace(&told, "rid: 0"), @"
     since 2026-01-05 10:00:00
 
-     messages         6  matched 3, unmatched 3
+     messages         8  matched 4, unmatched 3, cooldown 1
      events           0
-     replies          3  sent 2, failed 1
-     match rate  50.0 %  of messages
+     replies          4  sent 3, failed 1
+     match rate  62.5 %  of messages
 
-    Rules, by their hits; keywords of 3 messages since 2026-01-05 10:00:00:
+    Rules, by their hits; keywords of 4 messages since 2026-01-05 10:00:00:
 
-     hits  rule      keywords                last
-        3  营业时间  几点开门 2, 营业时间 1  2026-01-05 10:00:00
+            hits  rule      keywords                last
+               3  营业时间  几点开门 2, 营业时间 1  2026-01-05 10:00:00
+     1, 1 silent  问好      在吗 1                  2026-01-05 10:00:00
 
     1 rule without a hit since then: 菜单
 
@@ -72,12 +82,13 @@ async fn figures_are_told_to_people_and_machines() {
     let page: Value = serde_json::from_slice(&told.stdout).expect("JSON");
     assert_eq!(
         (&page["messages"]["total"], &page["match_rate"]),
-        (&6.into(), &0.5.into())
+        (&8.into(), &0.625.into())
     );
     assert_eq!(
         (&page["replies"]["sent"], &page["replies"]["failed"]),
-        (&2.into(), &1.into())
+        (&3.into(), &1.into())
     );
+    assert_eq!(page["rules"][0]["app"], "shop");
     assert_eq!(
         page["rules"][0]["keywords"][1],
         serde_json::json!({ "word": "几点开门", "hits": 2 })
@@ -85,7 +96,7 @@ async fn figures_are_told_to_people_and_machines() {
     assert_eq!(page["never_hit"], serde_json::json!(["菜单"]));
     assert_eq!(
         (&page["answered"]["messages"], &page["unanswered"]["messages"]),
-        (&3.into(), &3.into())
+        (&4.into(), &3.into())
     );
     assert_eq!(page["unanswered"]["groups"][0]["count"], 2);
     assert_eq!(
