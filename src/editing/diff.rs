@@ -1,9 +1,9 @@
 //! Two texts, line by line, with what differs within a line: as data, for whoever draws it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use similar::{Algorithm, DiffTag, TextDiff, capture_diff_slices};
+use similar::{Algorithm, DiffTag, TextDiff, capture_diff_slices_deadline};
 use utoipa::ToSchema;
 
 use crate::rehearsal::words;
@@ -14,7 +14,7 @@ const CONTEXT: usize = 3;
 /// Lines less alike than this are shown without emphasis: it would be on nearly everything.
 const ALIKE: f32 = 0.4;
 
-/// Texts so different that comparing them takes longer are shown as replaced.
+/// Texts, and lines, so different that comparing takes longer are shown as replaced.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How two texts differ.
@@ -74,9 +74,13 @@ pub struct Piece {
 /// How `new` differs from `old`. Ends of lines count: a file with other ones differs in every line.
 #[must_use]
 pub fn diff(old: &str, new: &str) -> Diff {
+    diff_until(Instant::now() + PATIENCE, old, new)
+}
+
+fn diff_until(deadline: Instant, old: &str, new: &str) -> Diff {
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Myers)
-        .timeout(PATIENCE)
+        .deadline(deadline)
         .diff_lines(old, new);
     let olds: Vec<&str> = diff.iter_old_slices().collect();
     let news: Vec<&str> = diff.iter_new_slices().collect();
@@ -99,7 +103,8 @@ pub fn diff(old: &str, new: &str) -> Diff {
             }
             told.removed += old.len();
             told.added += new.len();
-            let (gone, come): (Vec<_>, Vec<_>) = beside(&olds[old.clone()], &news[new.clone()]).unzip();
+            let pairs = beside(deadline, &olds[old.clone()], &news[new.clone()]);
+            let (gone, come): (Vec<_>, Vec<_>) = pairs.unzip();
             let removed = old.zip(gone.into_iter().flatten());
             hunk.lines.extend(
                 removed.map(|(at, pieces)| Line::of(LineKind::Removed, (Some(at), None), olds[at], pieces)),
@@ -129,22 +134,26 @@ impl Line {
 
 /// The pieces of lines that are gone and of those that came, each with the one in its place.
 fn beside<'a>(
+    deadline: Instant,
     gone: &'a [&'a str],
     come: &'a [&'a str],
 ) -> impl Iterator<Item = (Option<Vec<Piece>>, Option<Vec<Piece>>)> + 'a {
-    (0..gone.len().max(come.len())).map(|at| match (gone.get(at), come.get(at)) {
+    (0..gone.len().max(come.len())).map(move |at| match (gone.get(at), come.get(at)) {
         (Some(old), Some(new)) => {
-            let (old, new) = within(old, new);
+            let (old, new) = within(deadline, old, new);
             (Some(old), Some(new))
         }
         (old, new) => (old.map(|old| whole(old)), new.map(|new| whole(new))),
     })
 }
 
-/// Two lines, with what differs between them; no emphasis when they are hardly alike.
-fn within(old: &str, new: &str) -> (Vec<Piece>, Vec<Piece>) {
+/// Two lines, with what differs between them; no emphasis when they are hardly alike, or when the time is over.
+fn within(deadline: Instant, old: &str, new: &str) -> (Vec<Piece>, Vec<Piece>) {
+    if Instant::now() >= deadline {
+        return (whole(old), whole(new));
+    }
     let (from, to) = (words(bare(old)), words(bare(new)));
-    let ops = capture_diff_slices(Algorithm::Myers, &from, &to);
+    let ops = capture_diff_slices_deadline(Algorithm::Myers, &from, &to, Some(deadline));
     if similar::diff_ratio(&ops, from.len(), to.len()) < ALIKE {
         return (whole(old), whole(new));
     }
@@ -238,6 +247,14 @@ mod tests {
         assert_eq!(told.hunks[1].lines[0].old, Some(22));
         assert_eq!(diff("a\n", "a\n"), Diff::default());
         assert_eq!(diff("", "a\n").added, 1);
+    }
+
+    #[test]
+    fn when_the_time_is_over_lines_are_shown_as_replaced() {
+        let late = diff_until(Instant::now(), "a 1 b\n", "a 2 b\n");
+        let lines = &late.hunks[0].lines;
+        assert!(lines.iter().all(|line| line.pieces.len() == 1), "{lines:?}");
+        assert_eq!((late.added, late.removed), (1, 1));
     }
 
     #[test]

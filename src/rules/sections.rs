@@ -1,5 +1,7 @@
 //! The sections of a rule file: which rule, test or list stands on which lines.
 
+use std::collections::HashMap;
+
 use toml::de::{DeTable, DeValue};
 
 use super::load::File;
@@ -43,6 +45,7 @@ pub fn sections(source: &Source) -> Vec<Section> {
     let mut line_starts = vec![0];
     line_starts.extend(source.text.match_indices('\n').map(|(at, _)| at + 1));
     let line = |place: usize| line_starts.partition_point(|start| *start <= place);
+    let mut kinds = kinds(file.table.get_ref());
     let mut sections: Vec<Section> = file
         .starts()
         .iter()
@@ -53,7 +56,7 @@ pub fn sections(source: &Source) -> Vec<Section> {
                 .take_while(|text| text.trim_start().starts_with('#'))
                 .count();
             Section {
-                kind: kind(file.table.get_ref(), *start),
+                kind: kinds.remove(start).unwrap_or(SectionKind::Other),
                 first: header - comments,
                 header,
                 last: lines.len(),
@@ -68,24 +71,22 @@ pub fn sections(source: &Source) -> Vec<Section> {
     sections
 }
 
-fn kind(table: &DeTable<'_>, start: usize) -> SectionKind {
-    let entry = |key: &str| {
-        let list = table.get(key)?.get_ref().as_array()?;
-        let node = list.iter().find(|node| node.span().start == start)?;
-        let table = node.get_ref().as_table()?;
-        Some((table.get("name")?.get_ref().as_str()?.to_owned(), node))
+/// What the rules and tests that have a name are, by where each begins.
+fn kinds(table: &DeTable<'_>) -> HashMap<usize, SectionKind> {
+    let named = |key: &str| {
+        let list = table.get(key).and_then(|node| node.get_ref().as_array());
+        list.into_iter().flatten().filter_map(|node| {
+            let name = node.get_ref().as_table()?.get("name")?.get_ref().as_str()?;
+            Some((name.to_owned(), node))
+        })
     };
-    if let Some((name, _)) = entry("rule") {
-        return SectionKind::Rule(name);
-    }
-    match entry("test") {
-        Some((name, node)) => {
-            let mut rules = Vec::new();
-            expected(node, &mut rules);
-            SectionKind::Test { name, rules }
-        }
-        None => SectionKind::Other,
-    }
+    let tests = named("test").map(|(name, node)| {
+        let mut rules = Vec::new();
+        expected(node, &mut rules);
+        (node.span().start, SectionKind::Test { name, rules })
+    });
+    let rules = named("rule").map(|(name, node)| (node.span().start, SectionKind::Rule(name)));
+    tests.chain(rules).collect()
 }
 
 /// The rules that stand under `expect`, at any depth.
