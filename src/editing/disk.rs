@@ -15,7 +15,7 @@ use crate::reload::{ReadError, is_ignored};
 /// The longest path that is taken; file systems have limits of their own.
 const MAX_PATH: usize = 1024;
 
-/// The hash of a file's text, by which an editor tells what it started from: SHA-256, as 64 hex digits.
+/// The hash of a file, by which an editor tells what it started from: SHA-256, as 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TextHash(String);
@@ -24,7 +24,12 @@ impl TextHash {
     /// The hash of a text.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let digest = Sha256::digest(text.as_bytes());
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// The hash of what a file holds, text or not.
+    fn of_bytes(bytes: &[u8]) -> Self {
+        let digest = Sha256::digest(bytes);
         let mut hex = String::with_capacity(64);
         for byte in digest {
             // Writing to a `String` can't fail.
@@ -59,13 +64,13 @@ pub struct Change {
 
 impl Change {
     /// Fails when the disk has something else than the editor started from.
-    fn starts_from(&self, disk: Option<&str>) -> Result<(), EditError> {
-        if disk.map(TextHash::of) == self.base {
+    fn starts_from(&self, disk: Option<&[u8]>) -> Result<(), EditError> {
+        if disk.map(TextHash::of_bytes) == self.base {
             return Ok(());
         }
         Err(EditError::Conflict {
             path: self.path.clone(),
-            disk: disk.map(str::to_owned),
+            disk: disk.map(shown),
         })
     }
 }
@@ -108,35 +113,41 @@ pub(super) fn is_rule_file(rules: &Path, path: &str) -> Result<(), EditError> {
     Ok(())
 }
 
-/// The text of a rule file, which may be a link; nothing when there is none. Blocks.
-pub(super) fn read_to_show(rules: &Path, path: &str) -> Result<Option<String>, EditError> {
+/// The text of a rule file, which may be a link, and its hash; nothing when there is none. What is no UTF-8 is shown with signs
+/// in its place, so that it can be mended. Blocks.
+pub(super) fn read_to_show(rules: &Path, path: &str) -> Result<Option<(String, TextHash)>, EditError> {
     is_rule_file(rules, path)?;
     let place = if rules.is_file() {
         rules.to_owned()
     } else {
         rules.join(path)
     };
-    text_of(&place).map_err(|cause| {
+    let bytes = bytes_of(&place).map_err(|cause| {
         EditError::Read(ReadError {
             path: place.clone(),
             cause,
         })
-    })
+    })?;
+    Ok(bytes.map(|bytes| (shown(&bytes), TextHash::of_bytes(&bytes))))
 }
 
 /// Fails when a file can't be written here, or is not what its change started from. Blocks.
 pub(super) fn conflicts(rules: &Path, changes: &[Change]) -> Result<(), EditError> {
     for change in changes {
         let place = place(rules, &change.path)?;
-        let now = text_of(&place).map_err(|cause| write_error(&place, cause))?;
+        let now = bytes_of(&place).map_err(|cause| write_error(&place, cause))?;
         change.starts_from(now.as_deref())?;
     }
     Ok(())
 }
 
-fn text_of(place: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(place) {
-        Ok(text) => Ok(Some(text)),
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn bytes_of(place: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(place) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -207,7 +218,9 @@ pub(super) fn apply(rules: &Path, changes: &[Change]) -> Result<(), EditError> {
 /// A change that is ready to happen. What is left over of it is removed when it is dropped.
 struct Staged {
     place: PathBuf,
-    before: Option<String>,
+    before: Option<Vec<u8>>,
+    /// Who may do what with the file that was there.
+    metadata: Option<fs::Metadata>,
     /// Holds the new text, until it has taken the file's place.
     temporary: Option<PathBuf>,
     /// Folders that were made for it, the outermost first.
@@ -217,9 +230,10 @@ struct Staged {
 impl Staged {
     fn stage(rules: &Path, change: &Change) -> Result<Self, EditError> {
         let place = place(rules, &change.path)?;
-        let before = text_of(&place).map_err(|cause| write_error(&place, cause))?;
+        let before = bytes_of(&place).map_err(|cause| write_error(&place, cause))?;
         let mut staged = Self {
             before,
+            metadata: fs::metadata(&place).ok(),
             temporary: None,
             made: Vec::new(),
             place,
@@ -238,7 +252,7 @@ impl Staged {
 
     /// Fails when somebody changed the file since it was staged.
     fn still(&self, change: &Change) -> Result<(), EditError> {
-        let now = text_of(&self.place).map_err(|cause| write_error(&self.place, cause))?;
+        let now = bytes_of(&self.place).map_err(|cause| write_error(&self.place, cause))?;
         change.starts_from(now.as_deref())
     }
 
@@ -253,17 +267,14 @@ impl Staged {
             fs::create_dir(&folder)?;
             self.made.push(folder);
         }
-        let permissions = match fs::metadata(&self.place) {
-            Ok(metadata) if metadata.permissions().readonly() => {
-                return Err(io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    "the file is read-only",
-                ));
-            }
-            Ok(metadata) => Some(metadata.permissions()),
-            Err(_) => None,
-        };
-        self.temporary = Some(write_beside(&self.place, text, permissions)?);
+        let old = self.metadata.as_ref();
+        if old.is_some_and(|old| old.permissions().readonly()) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the file is read-only",
+            ));
+        }
+        self.temporary = Some(write_beside(&self.place, text.as_bytes(), old)?);
         Ok(())
     }
 
@@ -282,11 +293,8 @@ impl Staged {
     /// Puts back what was there. Should that fail too, the next check says what the disk has.
     fn undo(&self) {
         let undone = match &self.before {
-            Some(text) => {
-                let permissions = fs::metadata(&self.place).ok().map(|m| m.permissions());
-                write_beside(&self.place, text, permissions)
-                    .and_then(|temporary| fs::rename(temporary, &self.place))
-            }
+            Some(bytes) => write_beside(&self.place, bytes, self.metadata.as_ref())
+                .and_then(|temporary| fs::rename(temporary, &self.place)),
             None => fs::remove_file(&self.place),
         };
         if let Err(error) = undone {
@@ -318,14 +326,14 @@ impl Drop for Staged {
     }
 }
 
-/// Writes a text beside a file, under a hidden name.
-fn write_beside(place: &Path, text: &str, permissions: Option<fs::Permissions>) -> io::Result<PathBuf> {
+/// Writes a file beside another, under a hidden name; whoever might read or write `old` may do so with it.
+fn write_beside(place: &Path, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<PathBuf> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     let temporary = place.with_file_name(format!(".{name}.{:08x}", rand::random::<u32>()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
     let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions)))
+        .write_all(bytes)
+        .and_then(|()| old.map_or(Ok(()), |old| keep_access(&file, old)))
         .and_then(|()| file.sync_all());
     match written {
         Ok(()) => Ok(temporary),
@@ -334,6 +342,29 @@ fn write_beside(place: &Path, text: &str, permissions: Option<fs::Permissions>) 
             Err(error)
         }
     }
+}
+
+/// Gives a new file the owner, the group and the permissions of the old one.
+fn keep_access(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let new = file.metadata()?;
+        if old.gid() != new.gid() && fchown(file, None, Some(old.gid())).is_err() {
+            let (group, others) = (old.mode() >> 3 & 7, old.mode() & 7);
+            if group & !others != 0 {
+                let gid = old.gid();
+                let why = format!("its group ({gid}) may use it, and could not be given the new one");
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
+        }
+        if old.uid() != new.uid() {
+            // Only root may give a file away; whoever may write the folder can save all the same.
+            let _ = fchown(file, Some(old.uid()), None);
+        }
+    }
+    // Last: giving it away takes some of them.
+    file.set_permissions(old.permissions())
 }
 
 #[cfg(test)]
@@ -430,20 +461,16 @@ mod tests {
             change("new/c.toml", None, Some("C")),
             change("b.toml", Some("b"), Some("B")),
         ];
-        let mut staged: Vec<_> = changes
-            .iter()
-            .map(|change| Staged::stage(folder.path(), change).expect("staged"))
-            .collect();
-        staged[0].commit().expect("committed");
-        staged[1].commit().expect("committed");
-        staged[0].undo();
-        staged[1].undo();
-        drop(staged);
+        // What is deleted twice is not there the second time.
+        let gone = || change("b.toml", Some("b"), None);
+        let [first, second, third] = changes.clone();
+        let failed = apply(folder.path(), &[first, second, gone(), gone()]);
+        assert!(matches!(failed, Err(EditError::Write { path, .. }) if path.ends_with("b.toml")));
         let expected = [("a.toml", "a"), ("b.toml", "b"), ("new/", "")];
         assert_eq!(files(folder.path()), owned(&expected));
 
         // A folder where a file should be: `rename` refuses, after the first file has its new text.
-        let mut staged = Staged::stage(folder.path(), &changes[2]).expect("staged");
+        let mut staged = Staged::stage(folder.path(), &third).expect("staged");
         fs::remove_file(folder.path().join("b.toml")).expect("removed");
         fs::create_dir(folder.path().join("b.toml")).expect("made");
         staged.commit().expect_err("a folder is in the way");
@@ -525,15 +552,62 @@ mod tests {
         );
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn owner_and_group_stay() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = folder(&[("a.toml", "a")]);
+        let path = folder.path().join("a.toml");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+        // Only root can make such a file.
+        if chown(&path, Some(1234), Some(5678)).is_err() {
+            return;
+        }
+        mode(0o640);
+        apply(folder.path(), &[change("a.toml", Some("a"), Some("b"))]).expect("written");
+        let kept = fs::metadata(&path).expect("there");
+        assert_eq!((kept.uid(), kept.gid(), kept.mode() & 0o777), (1234, 5678, 0o640));
+        let gone = || change("a.toml", Some("b"), None);
+        apply(folder.path(), &[gone(), gone()]).expect_err("gone the second time");
+        let back = fs::metadata(&path).expect("put back");
+        assert_eq!((back.uid(), back.gid(), back.mode() & 0o777), (1234, 5678, 0o640));
+    }
+
+    #[test]
+    fn what_is_no_utf_8_can_be_shown_and_replaced() {
+        let folder = folder(&[("a.toml", "")]);
+        let path = folder.path().join("a.toml");
+        let gbk = b"# \xbc\xdb\xb8\xf1\n";
+        fs::write(&path, gbk).expect("written");
+        let (text, hash) = read_to_show(folder.path(), "a.toml")
+            .expect("readable")
+            .expect("there");
+        assert!(text.starts_with("# \u{fffd}"), "{text}");
+        let new = |base| Change {
+            path: "a.toml".into(),
+            base,
+            text: Some("# 营业\n".into()),
+        };
+        let shown = Some(TextHash::of(&text));
+        let other = apply(folder.path(), &[new(shown)]);
+        assert!(matches!(other, Err(EditError::Conflict { disk: Some(disk), .. }) if disk == text));
+        let failed = apply(
+            folder.path(),
+            &[new(Some(hash.clone())), change("b.toml", None, None)],
+        );
+        failed.expect_err("nothing to delete");
+        assert_eq!(fs::read(&path).expect("readable"), gbk);
+        apply(folder.path(), &[new(Some(hash))]).expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("readable"), "# 营业\n");
+    }
+
     #[test]
     fn a_lone_file_has_no_other_beside_it() {
         let folder = folder(&[("shop.rules", "a"), ("b.toml", "b")]);
         let lone = folder.path().join("shop.rules");
         apply(&lone, &[change("shop.rules", Some("a"), Some("A"))]).expect("written");
-        assert_eq!(
-            read_to_show(&lone, "shop.rules").expect("readable").as_deref(),
-            Some("A")
-        );
+        let read = read_to_show(&lone, "shop.rules").expect("readable");
+        assert_eq!(read, Some(("A".to_owned(), TextHash::of("A"))));
         let other = apply(&lone, &[change("b.toml", Some("b"), Some("B"))]);
         assert!(matches!(other, Err(EditError::LoneFile(_))), "{other:?}");
     }

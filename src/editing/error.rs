@@ -89,6 +89,7 @@ fn advice(cause: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => {
             "; the rules folder is mounted read-only: change the files where they come from"
         }
+        io::ErrorKind::ResourceBusy => "; the file is mounted by itself: mount its folder instead",
         io::ErrorKind::StorageFull => "; the disk is full",
         _ => "",
     }

@@ -131,6 +131,9 @@ struct Document {
 
 impl Document {
     fn parse(text: &str) -> Result<Self, NotSimple> {
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(NotSimple::File("it is no UTF-8 text".to_owned()));
+        }
         let body = text.strip_prefix('\u{feff}');
         let byte_order_mark = body.is_some();
         let body = body.unwrap_or(text);
@@ -693,6 +696,8 @@ expect = { rule = \"营业时间\" }
         assert_eq!(simple_rule(twice, "n"), Err(which(2)));
         assert_eq!(simple_rule("", "n"), Err(which(0)));
         assert!(matches!(simple_rule("= 1", "n"), Err(NotSimple::File(_))));
+        let lossy = FILE.replace("小王", "\u{fffd}\u{fffd}");
+        assert!(matches!(simple_rule(&lossy, "one"), Err(NotSimple::File(_))));
     }
 
     #[test]

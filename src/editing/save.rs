@@ -43,11 +43,7 @@ impl RulesEditor {
     pub async fn file(&self, path: &str) -> Result<DiskFile, EditError> {
         let (rules, path) = (self.reloader.source().path.clone(), path.to_owned());
         let read = move || match disk::read_to_show(&rules, &path)? {
-            Some(text) => Ok(DiskFile {
-                hash: TextHash::of(&text),
-                text,
-                path,
-            }),
+            Some((text, hash)) => Ok(DiskFile { path, text, hash }),
             None => Err(EditError::NoFile(path)),
         };
         tokio::task::spawn_blocking(read).await?
