@@ -7,14 +7,14 @@
 //! like `怎么` less, and so do those that stand in texts which other rules answer. What another one makes needless is
 //! dropped. Where a text has no such stretch at all (`在吗`, `1`), the rule takes exactly these texts instead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{EditError, RulesEditor};
 use crate::import::{many, names_in, quoted, unique};
 use crate::message::AppName;
 use crate::reload::read_rule_files;
 use crate::similar_texts::POLITE;
-use crate::text::{contains_keyword, exact_form, is_latin, normal_form};
+use crate::text::{contains_keyword, ends_free, exact_form, is_latin, normal_form};
 
 /// Texts beyond these, the rarest, are left out.
 const MAX_TEXTS: usize = 100;
@@ -170,7 +170,10 @@ pub fn draft(
             drafted.texts.push(text.clone());
         }
     }
-    let answered: Vec<String> = answered.iter().map(|text| normal_form(text)).collect();
+    let answered: Vec<String> = answered
+        .iter()
+        .map(|text| normal_form(text).chars().take(MAX_CHARS).collect())
+        .collect();
     match keywords(&forms, &answered) {
         Some(words) => drafted.words = words,
         None => {
@@ -242,15 +245,13 @@ fn keywords(texts: &[String], answered: &[String]) -> Option<Vec<String>> {
             }
         }
     }
-    let candidates: Vec<(String, Vec<Place>, f64)> = found
-        .into_iter()
+    let elsewhere = standing_in(found.keys().map(String::as_str), answered);
+    let candidates: Vec<(&str, &[Place], f64)> = found
+        .iter()
         .map(|(word, places)| {
-            let elsewhere = answered
-                .iter()
-                .filter(|text| contains_keyword(text, &word))
-                .count();
-            let weight = weight(&word) / (1.0 + elsewhere as f64);
-            (word, places, weight)
+            let elsewhere = elsewhere.get(word.as_str()).copied().unwrap_or(0);
+            let weight = weight(word) / (1.0 + elsewhere as f64);
+            (word.as_str(), places.as_slice(), weight)
         })
         .collect();
     let mut open: BTreeSet<usize> = (0..texts.len()).collect();
@@ -263,7 +264,7 @@ fn keywords(texts: &[String], answered: &[String]) -> Option<Vec<String>> {
         // Of equals the longest, then the one that comes first: the same texts always give the same words.
         let best = candidates
             .iter()
-            .map(|(word, places, weight)| (score(places, *weight), word, places))
+            .map(|(word, places, weight)| (score(places, *weight), *word, *places))
             .filter(|(score, ..)| *score > 0.0)
             .max_by(|(a, word, places), (b, other, others)| {
                 let first = |places: &[Place]| places.first().map(|place| (place.text, place.start));
@@ -290,6 +291,32 @@ fn keywords(texts: &[String], answered: &[String]) -> Option<Vec<String>> {
         }
     }
     (!chosen.is_empty()).then(|| chosen.into_iter().map(str::to_owned).collect())
+}
+
+/// In how many texts each of the words stands, all in normal form, the words of letters and digits. Words and texts may be
+/// thousands each, so every stretch of a text is looked up, instead of every word looked for.
+fn standing_in<'a>(words: impl Iterator<Item = &'a str>, texts: &[String]) -> HashMap<&'a str, usize> {
+    // Beside each number, the text that was counted last.
+    let mut counts: HashMap<&str, (usize, usize)> = words.map(|word| (word, (0, usize::MAX))).collect();
+    let longest = counts.keys().map(|word| word.chars().count()).max().unwrap_or(0);
+    for (at, text) in texts.iter().enumerate() {
+        for (start, _) in text.char_indices() {
+            let said = text[start..].char_indices().take(longest);
+            for (last, c) in said.take_while(|(_, c)| c.is_alphanumeric()) {
+                let end = start + last + c.len_utf8();
+                if let Some((count, counted)) = counts.get_mut(&text[start..end])
+                    && *counted != at
+                    && ends_free(text, start, end)
+                {
+                    (*count, *counted) = (*count + 1, at);
+                }
+            }
+        }
+    }
+    counts
+        .into_iter()
+        .map(|(word, (count, _))| (word, count))
+        .collect()
 }
 
 /// What a keyword is worth by itself: what it says beside words of any question counts.
@@ -569,6 +596,22 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn words_are_counted_as_rules_find_them(
+            texts in prop::collection::vec(question(), 1..8),
+            answered in prop::collection::vec(question(), 0..8),
+        ) {
+            let forms = |texts: &[String]| -> Vec<String> { texts.iter().map(|text| normal_form(text)).collect() };
+            let (texts, answered) = (forms(&texts), forms(&answered));
+            let words: BTreeSet<String> =
+                texts.iter().flat_map(|text| stretches(text)).map(|(word, ..)| word).collect();
+            let counted = standing_in(words.iter().map(String::as_str), &answered);
+            for word in &words {
+                let found = answered.iter().filter(|text| contains_keyword(text, word)).count();
+                prop_assert_eq!(counted.get(word.as_str()), Some(&found), "{}", word);
+            }
+        }
 
         #[test]
         fn every_draft_answers_its_texts(texts in prop::collection::vec(question(), 1..8)) {
