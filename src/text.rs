@@ -61,10 +61,27 @@ pub(crate) fn contains_keyword(text: &str, keyword: &str) -> bool {
 
 /// Whether no Latin letter or digit goes on where `text[start..end]` begins or ends with one: "hi" is not in "this".
 pub(crate) fn ends_free(text: &str, start: usize, end: usize) -> bool {
-    let latin = |c: Option<char>| c.is_some_and(is_latin);
     let (before, inside, after) = (&text[..start], &text[start..end], &text[end..]);
-    !(latin(inside.chars().next()) && latin(before.chars().next_back())
-        || latin(inside.chars().next_back()) && latin(after.chars().next()))
+    are_ends_free(
+        [before.chars().next_back(), inside.chars().next()],
+        [inside.chars().next_back(), after.chars().next()],
+    )
+}
+
+/// As [`ends_free`], of a text's characters.
+pub(crate) fn char_ends_free(text: &[char], start: usize, end: usize) -> bool {
+    let at = |place: Option<usize>| text.get(place?).copied();
+    are_ends_free(
+        [at(start.checked_sub(1)), at(Some(start))],
+        [at(end.checked_sub(1)), at(Some(end))],
+    )
+}
+
+/// The characters on either side of the beginning, and of the end.
+#[inline]
+fn are_ends_free(beginning: [Option<char>; 2], end: [Option<char>; 2]) -> bool {
+    let goes_on = |sides: [Option<char>; 2]| sides.iter().all(|c| c.is_some_and(is_latin));
+    !goes_on(beginning) && !goes_on(end)
 }
 
 /// A Latin letter, accented or not, or a digit, in normal form.
@@ -391,6 +408,28 @@ mod tests {
             prop_assert_eq!(full_form(&text), normal, "both ways agree");
             let exact = exact_form(&text);
             prop_assert_eq!(exact_form(&exact), exact);
+        }
+
+        #[test]
+        fn characters_are_folded_and_cut_as_texts_are(text in text(), start in 0_usize..20, length in 1_usize..5) {
+            let (mut buffer, mut chars) = (String::new(), Vec::new());
+            let folded = fold(&text, &mut buffer);
+            let FoldedChars { whole, same } = fold_chars(&text, &mut chars);
+            prop_assert_eq!(chars.iter().collect::<String>(), folded.text);
+            prop_assert_eq!((whole, same), (folded.whole, folded.text == text));
+            if whole {
+                let exact: String = chars[exact_chars(&chars)].iter().collect();
+                prop_assert_eq!(exact, exact_form(&text));
+            }
+            let end = start + length;
+            if end <= chars.len() {
+                let bytes = |range: &[char]| range.iter().map(|c| c.len_utf8()).sum::<usize>();
+                let (start_byte, end_byte) = (bytes(&chars[..start]), bytes(&chars[..end]));
+                prop_assert_eq!(
+                    char_ends_free(&chars, start, end),
+                    ends_free(folded.text, start_byte, end_byte)
+                );
+            }
         }
 
         #[test]

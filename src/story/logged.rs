@@ -23,11 +23,14 @@ pub enum ReadLoggedError {
 /// A message of the log, and what the log says became of it.
 pub struct Logged {
     inbound: Inbound,
-    status: String,
-    rule: Option<RuleName>,
+    /// How it was taken.
+    pub status: String,
+    /// The rule that decided.
+    pub rule: Option<RuleName>,
     /// The rules that judged it.
     pub rule_set: Option<RuleSetVersion>,
-    notes: Vec<String>,
+    /// The reply that was asked for, when it was not the message itself.
+    pub reply: Option<MessageId>,
 }
 
 impl Logged {
@@ -35,12 +38,9 @@ impl Logged {
     pub async fn read(store: &Store, id: MessageId) -> Result<Self, ReadLoggedError> {
         let entry = store.entry(id).await?;
         let mut entry = entry.ok_or(ReadLoggedError::None(id))?;
-        let mut notes = Vec::new();
-        if entry.direction == Direction::Out {
+        let reply = (entry.direction == Direction::Out).then_some(id);
+        if reply.is_some() {
             let message = id.message();
-            notes.push(format!(
-                "{id} is a reply; this is the message that it answers, {message}"
-            ));
             let asked = store.entry(message).await?;
             entry = asked.ok_or(ReadLoggedError::Gone(id, message))?;
         }
@@ -59,28 +59,15 @@ impl Logged {
             status: entry.status,
             rule: entry.rule,
             rule_set: entry.rule_set,
-            notes,
+            reply,
         })
     }
 
-    /// The message, at the time when it came unless another is wanted, to be judged by the rules of this version.
+    /// The message, at the time when it came unless another is wanted, to be judged once more.
     #[must_use]
-    pub fn case(mut self, rules: &RuleSetVersion, at: Option<Timestamp>) -> Case {
-        let by = self
-            .rule
-            .as_ref()
-            .map(|rule| format!(" by {rule:?}"))
-            .unwrap_or_default();
-        let under = if self.rule_set.as_ref() == Some(rules) {
-            "the same rules"
-        } else {
-            "other rules than those on the disk (--as-logged asks those)"
-        };
-        self.notes
-            .push(format!("the log says: {}{by}, under {under}", self.status));
+    pub fn case(self, at: Option<Timestamp>) -> Case {
         Case {
             now: at.unwrap_or(self.inbound.received),
-            notes: self.notes,
             ..Case::new(self.inbound)
         }
     }

@@ -30,8 +30,6 @@ pub struct Case {
     pub app_cooldowns: Cooldowns,
     /// The time to judge by.
     pub now: Timestamp,
-    /// What should be known about where this comes from.
-    pub notes: Vec<String>,
 }
 
 impl Case {
@@ -42,7 +40,6 @@ impl Case {
             contact: Contact::default(),
             app_cooldowns: Cooldowns::new(),
             now: inbound.received,
-            notes: Vec::new(),
             inbound,
         }
     }
@@ -51,8 +48,6 @@ impl Case {
 /// The story, in the form and the order of `--format json`.
 #[derive(Serialize)]
 pub struct Story<'a> {
-    /// Where it comes from.
-    pub notes: &'a [String],
     /// The time it is judged by.
     pub at: Timestamp,
     /// The app.
@@ -176,7 +171,6 @@ impl<'a> Story<'a> {
         let explanation = rules.explain(inbound, &facts);
         let verdict = judge(rules, inbound, &rules.candidates(inbound), &facts, policy);
         Self {
-            notes: &case.notes,
             at: case.now,
             app: &inbound.app,
             openid: &inbound.openid,

@@ -96,17 +96,21 @@ struct Rules {
 impl Explain {
     pub fn run(self) -> anyhow::Result<Exit> {
         let config = self.config.load_without_secrets()?;
-        let (case, rules) = runtime()?.block_on(self.case(&config))?;
+        let (case, rules, notes) = runtime()?.block_on(self.case(&config))?;
         super::config::app(&config, Some(&case.inbound.app))?;
         let story = Story::of(&case, &rules.set, &policies_of(&config));
+        let told = tell::Told {
+            notes: &notes,
+            story: &story,
+        };
         let mut out = BufWriter::new(std::io::stdout().lock());
         match self.format {
             Format::Human => {
                 writeln!(out, "rules: {} {}", rules.set.len(), rules.place)?;
-                tell::tell(&mut out, &story, &config.timezone, self.verbose)?;
+                tell::tell(&mut out, &told, &config.timezone, self.verbose)?;
             }
             Format::Json => {
-                serde_json::to_writer_pretty(&mut out, &story)?;
+                serde_json::to_writer_pretty(&mut out, &told)?;
                 writeln!(out)?;
             }
         }
@@ -117,8 +121,8 @@ impl Explain {
         })
     }
 
-    /// The message with all that a decision needs, and the rules that are to decide.
-    async fn case(&self, config: &Config) -> anyhow::Result<(Case, Rules)> {
+    /// The message with all that a decision needs, the rules that are to decide, and what should be known about both.
+    async fn case(&self, config: &Config) -> anyhow::Result<(Case, Rules, Vec<String>)> {
         let now = Timestamp::now();
         let at = self
             .at
@@ -127,7 +131,7 @@ impl Explain {
             .transpose()?;
         let metrics = Arc::new(Metrics::new());
         let store = Store::open(&config.database, Access::Command, Arc::new(SystemClock), metrics).await;
-        let case = match self.message {
+        let (mut case, rules, mut notes) = match self.message {
             Some(id) => {
                 let store = store.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
                 let logged = Logged::read(store, id).await?;
@@ -145,15 +149,15 @@ impl Explain {
                     None if self.as_logged => bail!("the log does not say which rules judged {id}"),
                     _ => on_disk(config)?,
                 };
-                let case = logged.case(rules.set.version(), at);
-                (case, rules)
+                let notes = tell::notes(&logged, rules.set.version());
+                (logged.case(at), rules, notes)
             }
             None => {
                 let app = super::config::app(config, self.app.as_ref())?;
-                (Case::new(self.inbound(app, at.unwrap_or(now))), on_disk(config)?)
+                let inbound = self.inbound(app, at.unwrap_or(now));
+                (Case::new(inbound), on_disk(config)?, Vec::new())
             }
         };
-        let (mut case, rules) = case;
         match store {
             Ok(store) => {
                 let known = store.contact(&case.inbound.app, &case.inbound.openid).await;
@@ -161,11 +165,9 @@ impl Explain {
                 (case.contact, case.app_cooldowns) =
                     known.context("can't read what is known of the customer")?;
             }
-            Err(error) => case
-                .notes
-                .push(format!("nothing is known of the customer: {error}")),
+            Err(error) => notes.push(format!("nothing is known of the customer: {error}")),
         }
-        Ok((case, rules))
+        Ok((case, rules, notes))
     }
 }
 

@@ -4,25 +4,30 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use crate::cli::print::{plain, short};
 use crate::cli::time::show;
-use crate::message::Answer;
+use crate::message::{Answer, RuleSetVersion};
 use crate::rules::RuleTrace;
-use crate::story::{Quota, Story};
+use crate::story::{Logged, Quota, Story};
 
 /// In one line; all of it stands in `--verbose`.
 const WHY: usize = 100;
 /// A reply's text.
 const REPLY: usize = 500;
 
-pub(super) fn tell(
-    out: &mut impl Write,
-    story: &Story<'_>,
-    zone: &TimeZone,
-    verbose: bool,
-) -> io::Result<()> {
-    for note in story.notes {
+/// The story with what should be known about where it comes from, in the order of `--format json`.
+#[derive(Serialize)]
+pub(super) struct Told<'a> {
+    pub notes: &'a [String],
+    #[serde(flatten)]
+    pub story: &'a Story<'a>,
+}
+
+pub(super) fn tell(out: &mut impl Write, told: &Told<'_>, zone: &TimeZone, verbose: bool) -> io::Result<()> {
+    let Told { notes, story } = told;
+    for note in *notes {
         writeln!(out, "{}", plain(note))?;
     }
     if let Some(normal) = &story.normal_form {
@@ -48,6 +53,23 @@ pub(super) fn tell(
         writeln!(out, "  - {}", plain(&near.suggestion))?;
     }
     Ok(())
+}
+
+/// What should be known about a message of the log that these rules are asked about.
+pub(super) fn notes(logged: &Logged, rules: &RuleSetVersion) -> Vec<String> {
+    let reply = logged.reply.map(|id| {
+        let message = id.message();
+        format!("{id} is a reply; this is the message that it answers, {message}")
+    });
+    let by = logged.rule.as_ref().map(|rule| format!(" by {rule:?}"));
+    let under = if logged.rule_set.as_ref() == Some(rules) {
+        "the same rules"
+    } else {
+        "other rules than those on the disk (--as-logged asks those)"
+    };
+    let (status, by) = (&logged.status, by.unwrap_or_default());
+    let said = format!("the log says: {status}{by}, under {under}");
+    reply.into_iter().chain([said]).collect()
 }
 
 fn mark(held: bool) -> char {

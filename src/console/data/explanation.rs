@@ -223,7 +223,7 @@ impl Console {
         };
         let then_missing = wanted != rules_of;
         let rules = then.unwrap_or(live);
-        let mut case = logged.case(rules.version(), None);
+        let mut case = logged.case(None);
         let known = self
             .store
             .contact(&case.inbound.app, &case.inbound.openid)

@@ -197,9 +197,22 @@ mod tests {
 
     #[test]
     fn what_is_left_for_later_compiles_then() {
-        for class in [r"\w", r"\p{L}", r"[^\w]", r"(?i)\w", "[\\p{Han}\\p{L}]"] {
-            let pattern = Pattern::compile(&class.repeat(SHORT / class.len())).expect("valid");
-            assert!(!pattern.is_match("长"), "{class}");
+        const POSITIONS: usize = 64;
+        let classes = [r"\w", r"\p{L}", r"[^\w]", r"(?i)\w", "[\\p{Han}\\p{L}]", r"\p{M}"];
+        let one_by_one = |class: &str| class.repeat(POSITIONS.min(SHORT / class.len()));
+        let counted = |class: &str| format!("{class}{{{POSITIONS}}}");
+        for class in classes {
+            for pattern in [one_by_one(class), counted(class)] {
+                let compiled = Pattern::compile(&pattern).expect("valid");
+                assert!(compiled.engine.get().is_none(), "{pattern} is made at once");
+                assert!(!compiled.is_match("长"), "{pattern}");
+            }
+            let longer = format!("{}{class}", counted(class));
+            let longer = Pattern::compile(&longer).expect("valid");
+            assert!(
+                longer.engine.get().is_some(),
+                "{class}: more than is left for later"
+            );
         }
     }
 

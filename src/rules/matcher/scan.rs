@@ -8,7 +8,7 @@ use regex_automata::nfa::thompson::backtrack::Cache;
 use super::strings::Found;
 use super::{Check, How, Literal, Matcher, Place, Residual, Target};
 use crate::message::Fields;
-use crate::text::{exact_chars, fold_chars, is_latin, normal_form};
+use crate::text::{char_ends_free, exact_chars, fold_chars, normal_form};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -201,7 +201,7 @@ impl Search<'_> {
             let literal = matcher.literals[string as usize];
             let here = match literal {
                 Literal::Exact => (start..end) == exact,
-                Literal::Keyword { latin: true } => ends_free(text, start, end),
+                Literal::Keyword { latin: true } => char_ends_free(text, start, end),
                 Literal::Keyword { latin: false } | Literal::Fragment => true,
             };
             if here && counts(literal) && self.scratch.seen.insert(string) {
@@ -307,10 +307,4 @@ impl Scratch {
             &self.folded
         }
     }
-}
-
-/// Whether no Latin letter or digit goes on where `text[start..end]` begins or ends with one.
-fn ends_free(text: &[char], start: usize, end: usize) -> bool {
-    let latin = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|c| is_latin(*c));
-    !(latin(Some(start)) && latin(start.checked_sub(1)) || latin(Some(end - 1)) && latin(Some(end)))
 }
