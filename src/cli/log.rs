@@ -15,13 +15,13 @@ use super::{Exit, runtime, time};
 use crate::clock::SystemClock;
 use crate::message::{AppName, Direction, Entry, InboundStatus, MessageId, OpenId, RuleName};
 use crate::metrics::Metrics;
-use crate::store::{Access, Filter, Order, Store};
+use crate::store::{Access, Cursor, Filter, Order, Store, StoreError};
 
 /// How many rows people are shown unless they say otherwise.
 const PEOPLE_READ: u32 = 50;
 
 /// How many rows are read at once for a machine.
-const PAGE: u32 = 1000;
+const PAGE: usize = 1000;
 
 /// How often `--follow` looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -150,12 +150,17 @@ impl Log {
         };
         let mut recent = Recent::default();
         if limit.is_some() || filter.search.is_some() {
-            let entries = newest(store, &filter, limit).await?;
-            recent.take(&entries);
-            writer.write(&entries)?;
+            // A customer's rows are in another order there, and not many.
+            let at_once = if filter.openid.is_some() { usize::MAX } else { PAGE };
+            let stretches = stretches(store, &filter, limit, at_once).await?;
+            for stretch in stretches.into_iter().rev() {
+                let entries = stretch.read(store, &filter).await?;
+                recent.take(&entries);
+                writer.write(&entries)?;
+            }
         } else {
             let mut page = Filter {
-                limit: Some(PAGE),
+                limit: u32::try_from(PAGE).ok(),
                 ..filter.clone()
             };
             loop {
@@ -163,7 +168,7 @@ impl Log {
                 recent.take(&entries);
                 writer.write(&entries)?;
                 match entries.last() {
-                    Some(last) if entries.len() == PAGE as usize => page.after = Some((last.time, last.id)),
+                    Some(last) if entries.len() == PAGE => page.after = Some((last.time, last.id)),
                     _ => break,
                 }
             }
@@ -188,22 +193,78 @@ impl Log {
     }
 }
 
-/// The newest rows, at most so many, the oldest of them first: found by the index, so that nothing is read that is not
-/// wanted.
-async fn newest(store: &Store, filter: &Filter, limit: Option<u32>) -> anyhow::Result<Vec<Entry>> {
-    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
-    let (mut entries, mut cursor) = (Vec::new(), None);
-    while entries.len() < limit {
-        let wanted = (limit - entries.len()).min(PAGE as usize);
+/// Rows that lie together, so many that they can be held at once.
+struct Stretch {
+    /// Where they begin, seen from the newest.
+    from: Option<Cursor>,
+    /// The oldest of them: when, and which.
+    last: (Timestamp, MessageId),
+    /// The rows, when they need not be read again.
+    entries: Option<Vec<Entry>>,
+}
+
+/// Where the newest rows lie, at most so many: found by the index, newest first, so that nothing is read that is not wanted. They
+/// are printed oldest first, so all but the last stretch are read once more then.
+async fn stretches(
+    store: &Store,
+    filter: &Filter,
+    limit: Option<u32>,
+    at_once: usize,
+) -> Result<Vec<Stretch>, StoreError> {
+    let mut left = limit.map_or(usize::MAX, |limit| limit as usize);
+    let mut all: Vec<Stretch> = Vec::new();
+    let (mut from, mut cursor) = (None, None);
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let wanted = left.min(at_once - entries.len()).min(PAGE);
         let page = store.search(filter, cursor.as_ref(), wanted).await?;
+        left -= page.entries.len();
         entries.extend(page.entries);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break,
+        cursor = page.next;
+        let ends = left == 0 || cursor.is_none();
+        if let Some(last) = entries.last().filter(|_| ends || entries.len() == at_once) {
+            if let Some(before) = all.last_mut() {
+                before.entries = None;
+            }
+            all.push(Stretch {
+                from: from.take(),
+                last: (last.time, last.id),
+                entries: Some(std::mem::take(&mut entries)),
+            });
+        }
+        if ends {
+            return Ok(all);
+        }
+        if entries.is_empty() {
+            from.clone_from(&cursor);
         }
     }
-    entries.reverse();
-    Ok(entries)
+}
+
+impl Stretch {
+    /// The rows, the oldest first.
+    async fn read(self, store: &Store, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = match self.entries {
+            Some(entries) => entries,
+            None => {
+                let (mut entries, mut cursor) = (Vec::new(), self.from);
+                loop {
+                    let page = store.search(filter, cursor.as_ref(), PAGE).await?;
+                    let found = page.entries.len();
+                    let mine = page.entries.into_iter();
+                    let before = entries.len();
+                    entries.extend(mine.take_while(|entry| (entry.time, entry.id) >= self.last));
+                    let passed = entries.len() - before < found;
+                    cursor = page.next;
+                    if passed || cursor.is_none() || page.back_to < self.last.0 {
+                        break entries;
+                    }
+                }
+            }
+        };
+        entries.reverse();
+        Ok(entries)
+    }
 }
 
 /// What `--follow` printed lately.
@@ -239,6 +300,108 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::cli::log_format::tests::entry;
+    use crate::clock::ManualClock;
+    use crate::message::{Answer, Decision, Fields, Inbound, Verdict};
+    use crate::store::Arrival;
+
+    const BEGIN: i64 = 1_732_250_000;
+
+    /// A message that nobody answers.
+    fn arrival(n: u64, openid: &str) -> Arrival {
+        let content = if n.is_multiple_of(3) {
+            "几点开门"
+        } else {
+            "多少钱"
+        };
+        let received = Timestamp::from_second(BEGIN + n as i64 / 2).expect("a time");
+        Arrival {
+            inbound: Inbound {
+                id: MessageId::new(received.as_second(), n),
+                app: "shop".into(),
+                openid: openid.into(),
+                dedup_key: n.to_string(),
+                received,
+                msg_type: "text".into(),
+                event: None,
+                fields: Fields::new(),
+                content: Some(content.to_owned()),
+            },
+            nonce: None,
+            needs_app_cooldowns: false,
+            judge: Box::new(|_, facts| Verdict {
+                outbound: Vec::new(),
+                decision: Decision {
+                    status: InboundStatus::Unmatched,
+                    rule: None,
+                    rule_set: "v1".into(),
+                    observed: Vec::new(),
+                    answer: Answer::Success,
+                    replies: Vec::new(),
+                    contact: facts.contact.clone(),
+                    app_cooldowns: Vec::new(),
+                },
+            }),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_printed_oldest_first_however_little_is_held_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        let clock = ManualClock::at(Timestamp::from_second(BEGIN + 100).expect("a time"));
+        let metrics = Arc::new(Metrics::new());
+        let store = Store::open(&url, Access::Daemon, Arc::new(clock), metrics);
+        let store = store.await.expect("opens");
+        for n in 0..100 {
+            let openid = if n % 2 == 0 { "oAnna" } else { "oBen" };
+            store.record(arrival(n, openid)).await.expect("recorded");
+        }
+        let search = |openid: Option<&str>| Filter {
+            search: Some("開門".to_owned()),
+            openid: openid.map(Into::into),
+            ..Filter::default()
+        };
+        for openid in [None, Some("oAnna")] {
+            let filter = search(openid);
+            let all = store.entries(&filter, Order::OldestFirst).await.expect("read");
+            assert_eq!(all.len(), if openid.is_some() { 17 } else { 34 });
+            for limit in [None, Some(1), Some(7), Some(34), Some(1000)] {
+                let newest = &all[all.len() - all.len().min(limit.unwrap_or(u32::MAX) as usize)..];
+                let sizes: &[usize] = match openid {
+                    None => &[1, 2, 7, 33, 34, 1000],
+                    Some(_) => &[usize::MAX],
+                };
+                for &at_once in sizes {
+                    let found = stretches(&store, &filter, limit, at_once).await.expect("read");
+                    assert!(
+                        found
+                            .iter()
+                            .rev()
+                            .skip(1)
+                            .all(|stretch| stretch.entries.is_none())
+                    );
+                    let mut printed = Vec::new();
+                    for stretch in found.into_iter().rev() {
+                        let rows = stretch.read(&store, &filter).await.expect("read");
+                        assert!(rows.len() <= at_once);
+                        printed.extend(rows);
+                    }
+                    assert_eq!(printed, newest, "{limit:?} {at_once}");
+                }
+            }
+        }
+        let nothing = Filter {
+            search: Some("没有".to_owned()),
+            ..Filter::default()
+        };
+        assert!(
+            stretches(&store, &nothing, None, 1000)
+                .await
+                .expect("read")
+                .is_empty()
+        );
+        store.close().await;
+    }
 
     #[test]
     fn following_prints_a_row_once_for_each_status() {
