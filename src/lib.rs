@@ -22,6 +22,7 @@ pub mod reload;
 pub mod rules;
 pub mod similar_texts;
 pub mod simulator;
+pub mod spreadsheet;
 pub mod store;
 pub mod story;
 pub mod text;

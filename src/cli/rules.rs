@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::config::ConfigArg;
-use super::log_format::harmless;
 use super::print::{count, plain, short};
 use super::time::show;
 use super::{Exit, runtime, time};
@@ -24,6 +23,7 @@ use crate::message::{AppName, RuleName, RuleSetVersion};
 use crate::metrics::Metrics;
 use crate::reload::{RulesSource, archived};
 use crate::rules::{RuleOutline, RuleSet};
+use crate::spreadsheet::{BYTE_ORDER_MARK, harmless};
 use crate::store::{Access, RuleHits, Store};
 
 #[derive(Debug, Args)]
@@ -415,8 +415,7 @@ fn cells(row: &Row, zone: &TimeZone) -> [String; 4] {
 }
 
 fn csv(out: &mut impl Write, rows: &[Row]) -> anyhow::Result<()> {
-    // Without it, Excel garbles Chinese.
-    out.write_all("\u{feff}".as_bytes())?;
+    out.write_all(BYTE_ORDER_MARK.as_bytes())?;
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(COLUMNS)?;
     for Row { place, outline, hits } in rows {
@@ -424,15 +423,15 @@ fn csv(out: &mut impl Write, rows: &[Row]) -> anyhow::Result<()> {
         let apps = outline.apps.iter().flatten().map(AppName::as_str);
         csv.write_record([
             place.map(|place| place.to_string()).unwrap_or_default(),
-            harmless(outline.rule.as_str()),
+            harmless(outline.rule.as_str()).into_owned(),
             outline.priority.to_string(),
-            harmless(&outline.file),
+            harmless(&outline.file).into_owned(),
             outline.line.to_string(),
             apps.collect::<Vec<_>>().join(" "),
             outline.enabled.to_string(),
             outline.observe.to_string(),
-            harmless(&outline.asks.join("; ")),
-            harmless(&outline.does.join("; ")),
+            harmless(&outline.asks.join("; ")).into_owned(),
+            harmless(&outline.does.join("; ")).into_owned(),
             number(hits.hits),
             number(hits.silent),
             number(hits.observed),

@@ -1,13 +1,12 @@
 //! The log as a file, written while it is read: no more than a page of it is in memory.
 
-use std::io::Write;
-
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::message::{Direction, Entry};
+use crate::message::Entry;
+use crate::spreadsheet;
 use crate::store::{Filter, Store, StoreError};
 
 /// Rows that are read at once.
@@ -34,26 +33,6 @@ pub(in crate::console) struct FormatQuery {
     #[param(inline)]
     pub format: Format,
 }
-
-const COLUMNS: [&str; 17] = [
-    "id",
-    "time",
-    "app",
-    "direction",
-    "openid",
-    "msg_type",
-    "event",
-    "content",
-    "fields",
-    "rule",
-    "rule_set",
-    "status",
-    "reply_to",
-    "attempts",
-    "errcode",
-    "error",
-    "author",
-];
 
 /// Why an export broke off.
 #[derive(Debug, thiserror::Error)]
@@ -110,16 +89,16 @@ fn write(entries: &[Entry], format: Format, first: bool) -> Result<Vec<u8>, Expo
         }
         Format::Csv => {
             if first {
-                // Without it, spreadsheets garble Chinese.
-                out.write_all("\u{feff}".as_bytes())
-                    .map_err(|error| row(&error))?;
+                out.extend_from_slice(spreadsheet::BYTE_ORDER_MARK.as_bytes());
             }
             let mut csv = csv::Writer::from_writer(out);
             if first {
-                csv.write_record(COLUMNS).map_err(|error| row(&error))?;
+                csv.write_record(spreadsheet::COLUMNS)
+                    .map_err(|error| row(&error))?;
             }
             for entry in entries {
-                csv.write_record(record(entry)?).map_err(|error| row(&error))?;
+                let record = spreadsheet::record(entry).map_err(|error| row(&error))?;
+                csv.write_record(record).map_err(|error| row(&error))?;
             }
             out = csv.into_inner().map_err(|error| row(&error))?;
         }
@@ -127,45 +106,10 @@ fn write(entries: &[Entry], format: Format, first: bool) -> Result<Vec<u8>, Expo
     Ok(out)
 }
 
-fn record(entry: &Entry) -> Result<[String; 17], ExportError> {
-    let fields = serde_json::to_string(&entry.fields).map_err(|error| ExportError::Row(error.to_string()))?;
-    let text = |text: Option<&str>| harmless(text.unwrap_or_default());
-    Ok([
-        entry.id.to_string(),
-        entry.time.to_string(),
-        text(Some(entry.app.as_str())),
-        match entry.direction {
-            Direction::In => "in".to_owned(),
-            Direction::Out => "out".to_owned(),
-        },
-        text(Some(entry.openid.as_str())),
-        text(Some(&entry.msg_type)),
-        text(entry.event.as_deref()),
-        text(entry.content.as_deref()),
-        text(Some(&fields)),
-        text(entry.rule.as_ref().map(|rule| rule.as_str())),
-        text(entry.rule_set.as_ref().map(|version| version.as_str())),
-        entry.status.clone(),
-        entry.reply_to.map(|id| id.to_string()).unwrap_or_default(),
-        entry.attempts.to_string(),
-        entry.errcode.map(|code| code.to_string()).unwrap_or_default(),
-        text(entry.error.as_deref()),
-        text(entry.author.as_deref()),
-    ])
-}
-
-/// A text that no spreadsheet takes for a formula: customers write these rows.
-fn harmless(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Fields;
+    use crate::message::{Direction, Fields};
 
     fn entry(content: &str) -> Entry {
         Entry {
@@ -187,20 +131,6 @@ mod tests {
             error: None,
             author: None,
         }
-    }
-
-    #[test]
-    fn a_spreadsheet_takes_no_cell_for_a_formula() {
-        for text in ["=1+1", "+86", "-1", "@x", "\t=1", "＝1"] {
-            let written = write(&[entry(text)], Format::Csv, false).expect("writable");
-            let mut read = csv::ReaderBuilder::new()
-                .has_headers(false)
-                .from_reader(&written[..]);
-            let record = read.records().next().expect("a row").expect("readable");
-            assert_eq!(&record[7], format!("'{text}"));
-            assert_eq!(&record[14], "-1", "a number is one");
-        }
-        assert_eq!(harmless("a=1"), "a=1");
     }
 
     #[test]
