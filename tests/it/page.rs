@@ -19,6 +19,12 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What stands as `code` in the first column of a row.
+fn first_column(row: &str) -> Vec<&str> {
+    let cell = row.trim_start_matches(['|', ' ']).split(" | ").next();
+    cell.map_or(Vec::new(), |cell| cell.split('`').skip(1).step_by(2).collect())
+}
+
 impl Page {
     /// Reads a page; `name` is its path in the repository.
     pub fn read(name: &'static str) -> Self {
@@ -55,6 +61,16 @@ impl Page {
         }
         assert!(!open, "{}: a block is not closed", self.name);
         (prose, blocks)
+    }
+
+    /// The tables, row by row: what stands as `code` in the first column.
+    pub fn tables(&self) -> Vec<Vec<Vec<&str>>> {
+        let (prose, _) = self.parts();
+        let tables = prose.chunk_by(|above, below| above.starts_with('|') == below.starts_with('|'));
+        tables
+            .filter(|lines| lines[0].starts_with('|'))
+            .map(|rows| rows.iter().map(|row| first_column(row)).collect())
+            .collect()
     }
 
     pub fn headings(&self) -> Vec<&str> {

@@ -147,6 +147,12 @@ fn both_languages_say_the_same() {
     let commands =
         |readme: &Page| -> Vec<String> { readme.blocks("sh").into_iter().map(|block| block.text).collect() };
     assert_eq!(commands(&english), commands(&chinese), "the commands");
+    let (english, chinese) = (english.tables(), chinese.tables());
+    assert!(english.len() > 20, "only {} tables are found", english.len());
+    for (english, chinese) in english.iter().zip(&chinese) {
+        assert_eq!(english, chinese, "the rows of a table");
+    }
+    assert_eq!(english.len(), chinese.len(), "the tables");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::rules::AppScope;
 
 const LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
 
-/// Codes that no example can show: one needs millions of keywords, the other is found by running tests.
+/// Codes that no example can show: one is about a set as a whole, the other is found by running tests.
 const WITHOUT_EXAMPLE: &[&str] = &["E020", "E030"];
 
 #[test]

@@ -134,7 +134,8 @@ async fn each_format_says_the_same() {
             .expect("a byte-order mark")
             .as_bytes(),
     );
-    assert_eq!(csv.headers().expect("headers").iter().collect::<Vec<_>>(), FIELDS);
+    let headers: Vec<&str> = csv.headers().expect("headers").iter().collect();
+    assert_eq!(headers.split_last(), Some((&"author", &FIELDS[..])));
     let records: Vec<_> = csv.records().map(|record| record.expect("a record")).collect();
     assert_eq!(records.len(), json.len());
     for (record, row) in records.iter().zip(&json) {
