@@ -20,20 +20,19 @@ use warp::Filter;
 use wxreply::diagnostic::Source;
 use wxreply::message::{Contact, Cooldowns, Facts, Mode};
 use wxreply::rules::{RuleSet, Scope};
-use wxreply::wechat::{AesKey, Credentials, Opened, PushQuery, msg_signature, open_push, seal, signature};
+use wxreply::wechat::{Credentials, Opened, PushQuery, open_push};
 
 use corpus::{Corpus, Rule};
+use load::bare;
+use load::pushes::{APP_ID, Signer, TOKEN};
 
 const CONNECTIONS: usize = 64;
-const APP_ID: &str = "wx0123456789abcdef";
-const TOKEN: &str = "t0kenBench";
-const AES_KEY: &str = "Q7mZ2vK9pL4xT8sD1nR6wB3yF5hJ0cGaUeVoXiYtWkR";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["bare", port] => bare(number(port)),
+        ["bare", port] => bare::serve(number(port)),
         ["receive", port, rules] => receive(number(port), Path::new(rules)),
         ["rules", count, folder] => write_rules(number(count), Path::new(folder)),
         ["load", addr, path, mode, rules, serial, seconds, pace] => {
@@ -56,33 +55,11 @@ fn number<N: std::str::FromStr>(text: &str) -> N {
         .unwrap_or_else(|_| panic!("`{text}` should be a number"))
 }
 
-fn block_on(task: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(task);
-}
-
-async fn listener(port: u16) -> tokio::net::TcpListener {
-    tokio::net::TcpListener::bind(("127.0.0.1", port))
-        .await
-        .expect("the port is free")
-}
-
-fn bare(port: u16) {
-    block_on(async {
-        let route = warp::post().and(warp::body::bytes()).map(|_body| "success");
-        warp::serve(route).incoming(listener(port).await).run().await;
-    });
-}
-
 fn receive(port: u16, rules: &Path) {
     let text = std::fs::read_to_string(rules).expect("readable rules");
     let loaded = wxreply::rules::load(&[Source::new("bench.toml", text)], &Scope::default());
     let set = Arc::new(loaded.set.expect("the made-up rules load"));
-    block_on(async move {
+    bare::block_on(async move {
         let route = warp::post()
             .and(warp::path!("wechat" / "shop"))
             .and(warp::query::raw())
@@ -94,7 +71,10 @@ fn receive(port: u16, rules: &Path) {
                     "refused"
                 }
             });
-        warp::serve(route).incoming(listener(port).await).run().await;
+        warp::serve(route)
+            .incoming(bare::listener(port).await)
+            .run()
+            .await;
     });
 }
 
@@ -170,39 +150,13 @@ fn run(addr: &str, path: &str, mode: &str, rules: usize, serial: u64, seconds: u
 }
 
 fn requests(path: &str, mode: &str, rules: usize, serial: u64, count: u64, fresh: bool) -> Vec<Vec<u8>> {
-    let key = (mode == "safe").then(|| AesKey::decode(AES_KEY).expect("a key"));
+    let mut signer = Signer::new(path, mode == "safe");
+    if fresh {
+        signer.header = "Connection: close\r\n";
+    }
     let corpus = Corpus::new(rules, 20_000);
-    let now = Timestamp::now().as_second();
-    let connection = if fresh { "Connection: close\r\n" } else { "" };
-    let request = |(n, content): (u64, &String)| {
-        let xml = format!(
-            "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oBENCH{n:022}]]></FromUserName>\
-             <CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content>\
-             <MsgId>{}</MsgId></xml>",
-            23_637_352_235_060_880 + n,
-        );
-        let (timestamp, nonce) = (now.to_string(), n.to_string());
-        let signed = signature(TOKEN, &timestamp, &nonce);
-        let (sealed, body) = match &key {
-            None => (String::new(), xml),
-            Some(key) => {
-                let encrypt = seal(key, APP_ID, xml.as_bytes(), *b"0123456789abcdef");
-                let signed = msg_signature(TOKEN, &timestamp, &nonce, &encrypt);
-                let body = format!(
-                    "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>"
-                );
-                (format!("&encrypt_type=aes&msg_signature={signed}"), body)
-            }
-        };
-        format!(
-            "POST {path}?signature={signed}&timestamp={timestamp}&nonce={nonce}&openid=oBENCH{n:022}{sealed} HTTP/1.1\r\n\
-             Host: 127.0.0.1\r\n{connection}Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len(),
-        )
-        .into_bytes()
-    };
     (serial..serial + count)
         .zip(corpus.messages.iter().cycle())
-        .map(request)
+        .map(|(n, content)| signer.push(n, content))
         .collect()
 }

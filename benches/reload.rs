@@ -8,12 +8,11 @@
 mod load;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wxreply::wechat::{AesKey, msg_signature, seal, signature};
+use load::pushes;
 
 /// How much is measured.
 struct Plan {
@@ -41,10 +40,6 @@ const SMALL: Plan = Plan {
 
 const CONNECTIONS: usize = 64;
 
-const APP_ID: &str = "wx0123456789abcdef";
-const TOKEN: &str = "t0kenBench";
-const AES_KEY: &str = "Q7mZ2vK9pL4xT8sD1nR6wB3yF5hJ0cGaUeVoXiYtWkR";
-
 fn main() {
     let full = std::env::args().any(|a| a == "--bench");
     let plan = if full { FULL } else { SMALL };
@@ -57,28 +52,18 @@ fn main() {
         "{:>5} {:>12} {:>12} {:>7} {:>12} {:>12} {:>10}",
         "round", "still p50 ms", "still p99 ms", "reload", "p50 ms", "p99 ms", "ratio p99"
     );
-    let (port, admin) = (free_port(), free_port());
-    configure(folder.path(), port, admin);
+    std::fs::create_dir(folder.path().join("rules")).expect("writable");
     save(folder.path(), plan.rules, 0);
-    let serve = Server(
-        Command::new(env!("CARGO_BIN_EXE_wxreply"))
-            .args(["serve", "--config"])
-            .arg(folder.path().join("wxreply.toml"))
-            .env("WXREPLY_LOG", "warn")
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("wxreply starts"),
-    );
-    let (addr, admin) = (accepting(port), accepting(admin));
+    let (serve, addr, admin) = pushes::serve_both(folder.path(), "bench.db");
 
     let (mut ratios, mut serial, mut slowest) = (Vec::new(), 0, 0.0_f64);
     let count = usize::try_from(plan.rate).expect("a few") * plan.window.as_millis() as usize / 1000;
     // The first window warms up what only the first push pays for.
-    window(addr, &requests(&mut serial, count, plan.rules), &plan);
+    window(addr, &pushes::requests_of(&mut serial, count, plan.rules), &plan);
     for round in 1..=plan.rounds {
-        let still = window(addr, &requests(&mut serial, count, plan.rules), &plan);
+        let still = window(addr, &pushes::requests_of(&mut serial, count, plan.rules), &plan);
         let before = reloads(admin);
-        let reqs = requests(&mut serial, count, plan.rules);
+        let reqs = pushes::requests_of(&mut serial, count, plan.rules);
         let moved = std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(plan.window / 4);
@@ -119,17 +104,6 @@ fn window(addr: SocketAddr, requests: &[Vec<u8>], plan: &Plan) -> load::Report {
     report
 }
 
-/// A process that ends with the benchmark.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to do.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// How many reloads loaded a set, and how many seconds all reloads took.
 fn reloads(admin: SocketAddr) -> (u64, f64) {
     let mut stream = TcpStream::connect(admin).expect("the admin listener accepts");
@@ -161,48 +135,13 @@ fn finished(admin: SocketAddr, before: u64) -> (u64, f64) {
     }
 }
 
-fn configure(folder: &Path, port: u16, admin: u16) {
-    let config = format!(
-        r#"
-listen   = "127.0.0.1:{port}"
-rules    = "rules"
-database = "sqlite://bench.db"
-[admin]
-listen = "127.0.0.1:{admin}"
-[[app]]
-name = "shop"
-kind = "mini-program"
-app_id = "{APP_ID}"
-app_secret = "unused"
-token = "{TOKEN}"
-encoding_aes_key = "{AES_KEY}"
-mode = "safe"
-api_base = "http://127.0.0.1:9"
-"#
-    );
-    std::fs::write(folder.join("wxreply.toml"), config).expect("writable");
-    std::fs::create_dir(folder.join("rules")).expect("writable");
-}
-
 /// Saves the rules in ten files, as an editor saves one: `version` stands in the last rule's reply.
 fn save(folder: &Path, count: usize, version: usize) {
-    for (n, rules) in (0..count)
-        .collect::<Vec<_>>()
-        .chunks(count.div_ceil(10))
-        .enumerate()
-    {
-        let mut text = String::new();
-        for &n in rules {
-            let condition = match n % 20 {
-                0..14 => format!("when.keywords = [\"{}\"]", word(n)),
-                14..17 => format!("when.exact = [\"{}\"]", word(n)),
-                _ => format!("when.regex = '{}(?P<number>[0-9]{{4,12}})'", word(n)),
-            };
-            text.push_str(&format!(
-                "[[rule]]\nname = \"r{n}\"\n{condition}\nreply = \"答案 {n}\"\ndelay = \"10m\"\n\n"
-            ));
-        }
-        if rules.last() == Some(&(count - 1)) {
+    let size = count.div_ceil(10);
+    for (n, from) in (0..count).step_by(size).enumerate() {
+        let rules = from..count.min(from + size);
+        let mut text = pushes::rules_of(rules.clone());
+        if rules.end == count {
             text.push_str(&format!(
                 "[[rule]]\nname = \"last\"\nwhen.exact = \"版本\"\nreply = \"{version}\"\n"
             ));
@@ -214,75 +153,4 @@ fn save(folder: &Path, count: usize, version: usize) {
         std::fs::write(folder.join("rules/.new"), text).expect("writable");
         std::fs::rename(folder.join("rules/.new"), path).expect("writable");
     }
-}
-
-/// A made-up word for each rule: four Chinese characters that no other rule has.
-fn word(n: usize) -> String {
-    [7, 131, 17, 61]
-        .iter()
-        .enumerate()
-        .map(|(i, step)| {
-            char::from_u32(0x4e00 + (n * step + i * 4_000 + n / 4_000 * 97) as u32 % 4_000 + i as u32 * 4_000)
-                .expect("CJK")
-        })
-        .collect()
-}
-
-/// Pushes, all different, signed now; half of them match a rule.
-fn requests(serial: &mut u64, count: usize, rules: usize) -> Vec<Vec<u8>> {
-    let key = AesKey::decode(AES_KEY).expect("a key");
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
-    (0..count)
-        .map(|_| {
-            *serial += 1;
-            let n = *serial;
-            let content = if n.is_multiple_of(2) {
-                format!("请问{}有货吗？", word((n / 2) as usize % rules / 20 * 20))
-            } else {
-                format!("今天天气真好，我想买点东西 {n}")
-            };
-            let xml = format!(
-                "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oBENCH{n:022}]]></FromUserName>\
-                 <CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content>\
-                 <MsgId>{}</MsgId></xml>",
-                23_637_352_235_060_880 + n,
-            );
-            let encrypt = seal(&key, APP_ID, xml.as_bytes(), *b"0123456789abcdef");
-            let (timestamp, nonce) = (now.to_string(), n.to_string());
-            let body = format!(
-                "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>"
-            );
-            format!(
-                "POST /wechat/shop?signature={}&timestamp={timestamp}&nonce={nonce}&openid=oBENCH{n:022}&encrypt_type=aes\
-                 &msg_signature={} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
-                signature(TOKEN, &timestamp, &nonce),
-                msg_signature(TOKEN, &timestamp, &nonce, &encrypt),
-                body.len(),
-            )
-            .into_bytes()
-        })
-        .collect()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("a free port")
-        .port()
-}
-
-fn accepting(port: u16) -> SocketAddr {
-    let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let start = Instant::now();
-    while TcpStream::connect(addr).is_err() {
-        assert!(
-            start.elapsed() < Duration::from_secs(30),
-            "{addr} does not accept"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    addr
 }

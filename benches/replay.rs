@@ -5,10 +5,13 @@
 //! which every tenth answers otherwise. Prints the time, the messages a second, the largest memory; and how long
 //! 100,000 different texts take to be grouped.
 
+mod random;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use random::Random;
 use sqlx::{Connection, SqliteConnection};
 use wxreply::clock::SystemClock;
 use wxreply::diagnostic::Source;
@@ -226,23 +229,6 @@ fn text(rule: u64, random: &mut Random) -> String {
     };
     let (before, after) = (talk(random), talk(random));
     format!("{before}{}{after}", word(rule % (RULES * 5 / 4)))
-}
-
-/// SplitMix64: the same log in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
 }
 
 /// What Linux says this process took at most.

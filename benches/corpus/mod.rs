@@ -3,6 +3,10 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
+#[path = "../random/mod.rs"]
+mod random;
+
+use random::Random;
 use wxreply::text::normal_form;
 
 /// Rules, and messages to try on them.
@@ -48,7 +52,7 @@ impl Corpus {
 
 impl Rule {
     fn random(random: &mut Random) -> Self {
-        match random.below(100) {
+        match random.place(100) {
             0..70 => Self::Keyword(random.keyword()),
             70..85 => Self::Exact(random.keyword() + &random.phrase(2)),
             _ => Self::regex(random),
@@ -57,16 +61,16 @@ impl Rule {
 
     fn regex(random: &mut Random) -> Self {
         let [a, b, c] = std::array::from_fn(|_| {
-            let len = 2 + random.below(2);
+            let len = 2 + random.place(2);
             random.phrase(len)
         });
         let word = random.word();
-        let digits = 4 + random.below(9);
+        let digits = 4 + random.place(9);
         let number = "7".repeat(digits);
-        if random.below(50) == 0 {
+        if random.place(50) == 0 {
             return Self::Regex(format!("^[0-9]{{{digits}}}$"), number);
         }
-        let (pattern, text) = match random.below(8) {
+        let (pattern, text) = match random.place(8) {
             0 => (format!("{a}.*(?:{b}|{c})"), format!("{a}的{c}")),
             1 => (format!("^(?:请问)?{a}(?:吗|呢)?$"), format!("请问{a}呢")),
             2 => (format!("{a}[0-9]{{4,}}"), format!("{a}{number}")),
@@ -88,39 +92,24 @@ impl Rule {
 
 /// Every second message is about a rule; the others are small talk.
 fn message(rules: &[Rule], random: &mut Random) -> String {
-    let len = 2 + random.below(7);
+    let len = 2 + random.place(7);
     let talk = random.phrase(len);
-    if random.below(2) == 0 {
-        let len = 5 + random.below(8);
+    if random.place(2) == 0 {
+        let len = 5 + random.place(8);
         return talk + &random.phrase(len);
     }
-    let rule = &rules[random.below(rules.len())];
+    let rule = &rules[random.place(rules.len())];
     match rule {
         Rule::Exact(text) | Rule::Regex(_, text) => text.clone(),
         Rule::Keyword(keyword) => talk + keyword + "。" + &random.phrase(len),
     }
 }
 
-/// SplitMix64: the same rules and messages in every run.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
     /// A simplified Chinese character, some far more often than others, as in real text.
     fn han(&mut self) -> char {
         loop {
-            let rank = self.below(2_000) * self.below(2_000) / 2_000;
+            let rank = self.place(2_000) * self.place(2_000) / 2_000;
             let c = char::from_u32(0x4e00 + rank as u32).expect("a Chinese character");
             if normal_form(c.encode_utf8(&mut [0; 4])).starts_with(c) {
                 return c;
@@ -133,15 +122,15 @@ impl Random {
     }
 
     fn word(&mut self) -> String {
-        (0..4 + self.below(5))
-            .map(|_| char::from(b'a' + self.below(26) as u8))
+        (0..4 + self.place(5))
+            .map(|_| char::from(b'a' + self.place(26) as u8))
             .collect()
     }
 
     /// Two to six characters; one in five a Latin word.
     fn keyword(&mut self) -> String {
-        let len = 2 + self.below(5);
-        if self.below(5) == 0 {
+        let len = 2 + self.place(5);
+        if self.place(5) == 0 {
             self.word()
         } else {
             self.phrase(len)

@@ -1,11 +1,16 @@
 //! A made-up log of a shop: short Chinese texts of varied vocabulary, many customers, about half of the messages
 //! unanswered, through the real tables. The same in every run, but for its times: it ends a minute ago.
 
+#[path = "../random/mod.rs"]
+mod random;
+
 use std::path::Path;
 
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use wxreply::message::MessageId;
+
+pub use random::Random;
 
 /// How far back the log goes.
 pub const DAYS: i64 = 180;
@@ -52,29 +57,6 @@ const PHRASES: [&str; 32] = [
     "几号放假",
     "过期了怎么办",
 ];
-
-/// SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// A number below `end`, small ones far more often: what is used most is used most by far.
-    pub fn low(&mut self, end: u64) -> u64 {
-        let share = self.next() as f64 / u64::MAX as f64;
-        ((end as f64).powf(share) - 1.0) as u64
-    }
-}
 
 /// A word of two characters, of a vocabulary of 20,000.
 fn word(n: u64) -> [char; 2] {

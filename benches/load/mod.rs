@@ -8,6 +8,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses one of the loops")]
 
+pub mod bare;
 pub mod pushes;
 
 use std::io::{ErrorKind, Read, Write};

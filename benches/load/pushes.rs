@@ -1,23 +1,32 @@
-//! Pushes of a shop in safe mode, and a daemon that takes them.
+//! Pushes of a shop, and a daemon that takes them.
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use wxreply::wechat::{AesKey, msg_signature, seal, signature};
 
 const RULES: usize = 1_000;
 const REQUESTS: usize = 60_000;
 
-const APP_ID: &str = "wx0123456789abcdef";
-const TOKEN: &str = "t0kenBench";
+pub const APP_ID: &str = "wx0123456789abcdef";
+pub const TOKEN: &str = "t0kenBench";
 const AES_KEY: &str = "Q7mZ2vK9pL4xT8sD1nR6wB3yF5hJ0cGaUeVoXiYtWkR";
 
 /// A process that ends with the benchmark.
 pub struct Server(Child);
+
+impl Server {
+    pub fn start(command: &mut Command) -> Self {
+        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(quiet.spawn().expect("the server starts"))
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -29,18 +38,21 @@ impl Drop for Server {
 
 /// Starts the daemon on a database and the rules of a folder.
 pub fn serve(folder: &Path, database: &str) -> (Server, SocketAddr) {
-    let port = free_port();
-    configure(folder, database, port, free_port());
-    let child = Command::new(env!("CARGO_BIN_EXE_wxreply"))
+    let (server, pushes, _) = serve_both(folder, database);
+    (server, pushes)
+}
+
+/// The same, with the address of its admin listener.
+pub fn serve_both(folder: &Path, database: &str) -> (Server, SocketAddr, SocketAddr) {
+    let (port, admin) = (free_port(), free_port());
+    configure(folder, database, port, admin);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wxreply"));
+    command
         .args(["serve", "--config"])
         .arg(folder.join("wxreply.toml"))
-        .env("WXREPLY_LOG", "off")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("wxreply starts");
-    let server = Server(child);
-    (server, accepting(port))
+        .env("WXREPLY_LOG", "off");
+    let server = Server::start(&mut command);
+    (server, accepting(port), accepting(admin))
 }
 
 /// Writes a config for a database and the rules in `rules`.
@@ -75,10 +87,15 @@ api_base = "http://127.0.0.1:9"
     std::fs::write(folder.join("wxreply.toml"), config).expect("writable");
 }
 
-/// Rules that answer half of the pushes, in ten minutes: none is sent while the clock runs.
+/// A thousand rules.
 pub fn rules() -> String {
+    rules_of(0..RULES)
+}
+
+/// Rules that answer half of the pushes, in ten minutes: none is sent while the clock runs.
+pub fn rules_of(numbers: Range<usize>) -> String {
     let mut rules = String::new();
-    for n in 0..RULES {
+    for n in numbers {
         let condition = match n % 20 {
             0..14 => format!("when.keywords = [\"{}\"]", word(n)),
             14..17 => format!("when.exact = [\"{}\"]", word(n)),
@@ -97,58 +114,98 @@ fn word(n: usize) -> String {
         .iter()
         .enumerate()
         .map(|(i, step)| {
-            char::from_u32(0x4e00 + (n * step + i * 4_000) as u32 % 4_000 + i as u32 * 4_000).expect("CJK")
+            char::from_u32(0x4e00 + (n * step + i * 4_000 + n / 4_000 * 97) as u32 % 4_000 + i as u32 * 4_000)
+                .expect("CJK")
         })
         .collect()
 }
 
-/// `REQUESTS` pushes, all different, signed now.
+/// Pushes to a thousand rules, all different, signed now.
 pub fn requests(serial: &mut u64) -> Vec<Vec<u8>> {
-    let key = AesKey::decode(AES_KEY).expect("a key");
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
-    (0..REQUESTS)
+    requests_of(serial, REQUESTS, RULES)
+}
+
+/// Pushes in safe mode, all different, signed now; half of them match one of so many rules.
+pub fn requests_of(serial: &mut u64, count: usize, rules: usize) -> Vec<Vec<u8>> {
+    let signer = Signer::new("/wechat/shop", true);
+    (0..count)
         .map(|_| {
             *serial += 1;
             let n = *serial;
             let content = if n.is_multiple_of(2) {
-                format!("请问{}有货吗？", word((n / 2) as usize % RULES / 20 * 20))
+                format!("请问{}有货吗？", word((n / 2) as usize % rules / 20 * 20))
             } else {
                 format!("今天天气真好，我想买点东西 {n}")
             };
-            let xml = format!(
-                "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oBENCH{n:022}]]></FromUserName>\
-                 <CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content>\
-                 <MsgId>{}</MsgId></xml>",
-                23_637_352_235_060_880 + n,
-            );
-            let encrypt = seal(&key, APP_ID, xml.as_bytes(), *b"0123456789abcdef");
-            let (timestamp, nonce) = (now.to_string(), n.to_string());
-            let body = format!(
-                "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>"
-            );
-            format!(
-                "POST /wechat/shop?signature={}&timestamp={timestamp}&nonce={nonce}&openid=oBENCH{n:022}&encrypt_type=aes\
-                 &msg_signature={} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
-                signature(TOKEN, &timestamp, &nonce),
-                msg_signature(TOKEN, &timestamp, &nonce, &encrypt),
-                body.len(),
-            )
-            .into_bytes()
+            signer.push(n, &content)
         })
         .collect()
 }
 
-fn free_port() -> u16 {
+/// Makes pushes, each of a user of its own, sent now.
+pub struct Signer<'a> {
+    path: &'a str,
+    /// In safe mode.
+    key: Option<AesKey>,
+    now: i64,
+    /// A header more, with its end of line.
+    pub header: &'a str,
+}
+
+impl<'a> Signer<'a> {
+    pub fn new(path: &'a str, safe: bool) -> Self {
+        Self {
+            path,
+            key: safe.then(|| AesKey::decode(AES_KEY).expect("a key")),
+            now: Timestamp::now().as_second(),
+            header: "",
+        }
+    }
+
+    /// The whole request.
+    pub fn push(&self, n: u64, content: &str) -> Vec<u8> {
+        let Self {
+            path,
+            key,
+            now,
+            header,
+        } = self;
+        let xml = format!(
+            "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oBENCH{n:022}]]></FromUserName>\
+             <CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content>\
+             <MsgId>{}</MsgId></xml>",
+            23_637_352_235_060_880 + n,
+        );
+        let (timestamp, nonce) = (now.to_string(), n.to_string());
+        let signed = signature(TOKEN, &timestamp, &nonce);
+        let (sealed, body) = match key {
+            None => (String::new(), xml),
+            Some(key) => {
+                let encrypt = seal(key, APP_ID, xml.as_bytes(), *b"0123456789abcdef");
+                let signed = msg_signature(TOKEN, &timestamp, &nonce, &encrypt);
+                let body = format!(
+                    "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>"
+                );
+                (format!("&encrypt_type=aes&msg_signature={signed}"), body)
+            }
+        };
+        format!(
+            "POST {path}?signature={signed}&timestamp={timestamp}&nonce={nonce}&openid=oBENCH{n:022}{sealed} HTTP/1.1\r\n\
+             Host: 127.0.0.1\r\n{header}Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len(),
+        )
+        .into_bytes()
+    }
+}
+
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|l| l.local_addr())
         .expect("a free port")
         .port()
 }
 
-fn accepting(port: u16) -> SocketAddr {
+pub fn accepting(port: u16) -> SocketAddr {
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
     let start = Instant::now();
     while TcpStream::connect(addr).is_err() {
