@@ -85,11 +85,13 @@ name!(
 
 /// The key of one row of the message log.
 ///
-/// 63 bits, from the top: seconds of the push's `CreateTime` since 2020 (32 bits), a hash of what makes the
-/// message unique (27 bits), the slot (4 bits): 0 is the message that came, 1 to 15 are the replies it caused.
-/// So the same push has the same key wherever and whenever it arrives, keys grow with time (the b-tree grows
-/// at its end), and a reply lies beside its message. Two messages whose hashes meet in one second are kept
-/// apart by the store, which takes the next free hash.
+/// 63 bits, from the top: seconds of the push's `CreateTime` since 2020 (32 bits), 27 bits of what makes the message
+/// unique, the slot (4 bits): 0 is the message that came, 1 to 15 are the replies it caused. The 27 bits are the lowest
+/// of a `MsgId` that is a number, and of a hash otherwise.
+///
+/// So the same push has the same key wherever and whenever it arrives, keys grow with time, within a second too as far
+/// as WeChat's numbers do (the b-tree grows at its end), and a reply lies beside its message. Two messages whose bits
+/// meet in one second are kept apart by the store: see [`Inbound::next_id`](super::Inbound::next_id).
 ///
 /// People see it as 13 characters of Crockford's base 32, which sort as the numbers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +99,7 @@ pub struct MessageId(i64);
 
 const EPOCH: i64 = 1_577_836_800; // 2020-01-01T00:00:00Z
 const SLOT_BITS: u32 = 4;
-const HASH_BITS: u32 = 27;
+const UNIQUE_BITS: u32 = 27;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const TEXT_LEN: usize = 13;
 
@@ -105,20 +107,20 @@ impl MessageId {
     /// How many replies to one message the log can hold.
     pub const MAX_REPLIES: usize = (1 << SLOT_BITS) - 1;
 
-    /// The key of a message created at `created` (Unix seconds; before 2020 counts as 2020), whose identity
-    /// hashes to `hash` (its low 27 bits are used).
+    /// The key of a message created at `created` (Unix seconds; before 2020 counts as 2020) that `unique` tells from
+    /// the others of that second (its low 27 bits are used).
     #[must_use]
-    pub fn new(created: i64, hash: u64) -> Self {
+    pub fn new(created: i64, unique: u64) -> Self {
         let seconds = created.saturating_sub(EPOCH).clamp(0, i64::from(u32::MAX) >> 1);
         #[allow(clippy::cast_possible_wrap)] // 27 bits
-        let hash = (hash & ((1 << HASH_BITS) - 1)) as i64;
-        Self(seconds << (HASH_BITS + SLOT_BITS) | hash << SLOT_BITS)
+        let unique = (unique & ((1 << UNIQUE_BITS) - 1)) as i64;
+        Self(seconds << (UNIQUE_BITS + SLOT_BITS) | unique << SLOT_BITS)
     }
 
     /// When the message was created (Unix seconds).
     #[must_use]
     pub fn created(self) -> i64 {
-        (self.0 >> (HASH_BITS + SLOT_BITS)) + EPOCH
+        (self.0 >> (UNIQUE_BITS + SLOT_BITS)) + EPOCH
     }
 
     /// From the database's integer.
@@ -147,7 +149,7 @@ impl MessageId {
         Self(self.0 & !((1 << SLOT_BITS) - 1))
     }
 
-    /// The next key to try when another message already has this one.
+    /// The key behind this one and its replies.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.message().0.wrapping_add(1 << SLOT_BITS) & i64::MAX)

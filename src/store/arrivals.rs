@@ -348,7 +348,8 @@ impl Known {
         Ok(known)
     }
 
-    /// Finds the message, or the key that it is to have: its own, or the next that no other message has.
+    /// Finds the message, or the key that it is to have: its own, or the first of those it tries then that no other
+    /// message has.
     async fn find(&mut self, conn: &mut SqliteConnection, inbound: &Inbound) -> Result<Found, StoreError> {
         let mut id = inbound.id.message();
         loop {
@@ -378,7 +379,7 @@ impl Known {
                         status: existing.status,
                     }));
                 }
-                Some(_) => id = id.next(),
+                Some(_) => id = inbound.next_id(id),
             }
         }
     }

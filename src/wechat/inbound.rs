@@ -5,7 +5,7 @@ use sha1::{Digest, Sha1};
 
 use super::push::{Opened, Push};
 use super::signature::{hex, text};
-use crate::message::{AppName, Fields, Inbound, MessageId, OpenId, Value};
+use crate::message::{AppName, Fields, Inbound, OpenId, Value};
 
 impl Push {
     /// The message, if it has a `MsgType` and a `FromUserName`; else the names of what it lacks.
@@ -27,7 +27,7 @@ impl Push {
             }
         };
         Ok(Inbound {
-            id: id(created.parse().unwrap_or(0), &app, &openid, &dedup_key),
+            id: Inbound::first_id(created.parse().unwrap_or(0), &app, &openid, &dedup_key),
             app,
             openid,
             dedup_key,
@@ -59,7 +59,7 @@ impl Opened {
         let openid = OpenId::from("");
         let dedup_key = text(&hex::<40>(&Sha1::digest(raw)));
         Inbound {
-            id: id(received.as_second(), &app, &openid, &dedup_key),
+            id: Inbound::first_id(received.as_second(), &app, &openid, &dedup_key),
             app,
             openid,
             dedup_key,
@@ -77,25 +77,7 @@ fn scalar<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.text(name).unwrap_or_default().trim()
 }
 
-/// The key of a message in the log.
-///
-/// **Stable for ever**: the same push, months later and on another machine, must find its row. The hash is the first
-/// 8 bytes, big-endian, of SHA-1 over app, openid and `dedup_key`, each preceded by its length in bytes (u64,
-/// big-endian). `created` are Unix seconds, as the push says, or 0.
-fn id(created: i64, app: &AppName, openid: &OpenId, dedup_key: &str) -> MessageId {
-    let mut sha1 = Sha1::new();
-    for part in [app.as_str(), openid.as_str(), dedup_key] {
-        feed(&mut sha1, part.len(), part.as_bytes());
-    }
-    let hash = sha1
-        .finalize()
-        .iter()
-        .take(8)
-        .fold(0, |hash, byte| hash << 8 | u64::from(*byte));
-    MessageId::new(created.clamp(0, i64::from(u32::MAX)), hash)
-}
-
-/// 16 hex digits of SHA-1 over all fields. **Stable for ever**, as [`id`] is.
+/// 16 hex digits of SHA-1 over all fields. **Stable for ever**, as [`Inbound::first_id`] is.
 ///
 /// A table is `t`, the number of its fields, and for each, in the order of their names, the name and the value; a
 /// list is `l`, its length, and its values; a scalar is `s` and its text. Names and texts are preceded by their
