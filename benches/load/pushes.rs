@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
+#[path = "../random/mod.rs"]
+mod random;
+
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::Path;
@@ -10,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use wxreply::wechat::{AesKey, msg_signature, seal, signature};
+
+use random::Random;
 
 const RULES: usize = 1_000;
 const REQUESTS: usize = 60_000;
@@ -170,8 +175,10 @@ impl<'a> Signer<'a> {
             now,
             header,
         } = self;
+        // As openids are: those of neighbours in time are no neighbours in a b-tree. A number has one of its own.
+        let openid = format!("oBENCH{:022}", Random(n).next());
         let xml = format!(
-            "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oBENCH{n:022}]]></FromUserName>\
+            "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[{openid}]]></FromUserName>\
              <CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content>\
              <MsgId>{}</MsgId></xml>",
             23_637_352_235_060_880 + n,
@@ -190,7 +197,7 @@ impl<'a> Signer<'a> {
             }
         };
         format!(
-            "POST {path}?signature={signed}&timestamp={timestamp}&nonce={nonce}&openid=oBENCH{n:022}{sealed} HTTP/1.1\r\n\
+            "POST {path}?signature={signed}&timestamp={timestamp}&nonce={nonce}&openid={openid}{sealed} HTTP/1.1\r\n\
              Host: 127.0.0.1\r\n{header}Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
             body.len(),
         )
