@@ -68,7 +68,7 @@ pub use retention::Housekeeping;
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
 pub use search::Found;
 pub use sessions::Session;
-pub use snippets::Snippet;
+pub use snippets::{Snippet, SnippetExists};
 pub use texts::{AnsweredText, Texts, UnansweredText};
 pub use thread::Around;
 pub use token::{StoredMedia, StoredToken};

@@ -89,6 +89,47 @@ impl Store {
             .collect()
     }
 
+    /// A part of the history, the latest first, at most `limit` swaps: from a place on, that one included, or from the latest
+    /// on. Each has its own place with it.
+    pub async fn rule_set_swaps_from(
+        &self,
+        place: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, RuleSetSwap)>, StoreError> {
+        let mut conn = self.reader().await?;
+        let rows = sqlx::query(
+            "select id, version, live from rule_set_swaps where id <= $1 order by id desc limit $2",
+        )
+        .bind(place.unwrap_or(i64::MAX))
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let mut cells = Cells::of(row);
+                let id: i64 = cells.next()?;
+                let version: String = cells.next()?;
+                let at = At {
+                    table: "rule_set_swaps",
+                    row: &version,
+                };
+                let live = at.time("live", cells.next()?)?;
+                let version = version.into();
+                Ok((id, RuleSetSwap { version, live }))
+            })
+            .collect()
+    }
+
+    /// The place in the history at which a version went live last.
+    pub async fn rule_set_place(&self, version: &RuleSetVersion) -> Result<Option<i64>, StoreError> {
+        let mut conn = self.reader().await?;
+        let place = sqlx::query_scalar("select max(id) from rule_set_swaps where version = $1")
+            .bind(version.as_str())
+            .fetch_one(&mut *conn)
+            .await?;
+        Ok(place)
+    }
+
     /// All versions, that which went live last first.
     pub async fn rule_sets(&self) -> Result<Vec<StoredRuleSet>, StoreError> {
         let mut conn = self.reader().await?;
@@ -189,6 +230,16 @@ mod tests {
             bench.store.live_rule_set().await.expect("read"),
             Some(swap("v1", 5))
         );
+        let from = async |place| {
+            let swaps = bench.store.rule_set_swaps_from(place, 2).await.expect("read");
+            swaps.into_iter().unzip::<_, _, Vec<i64>, Vec<RuleSetSwap>>()
+        };
+        let (places, latest) = from(None).await;
+        assert_eq!(latest, swaps[..2]);
+        assert_eq!(from(Some(places[1])).await.1, swaps[1..]);
+        let place = async |version: &str| bench.store.rule_set_place(&version.into()).await;
+        assert_eq!(place("v1").await.expect("read"), Some(places[0]));
+        assert_eq!(place("v3").await.expect("read"), None);
         let all = bench.store.rule_sets().await.expect("read");
         let stored = |version: &str, stored, live, times| StoredRuleSet {
             version: version.into(),

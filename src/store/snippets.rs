@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::json;
+use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, audit};
 
@@ -16,6 +17,11 @@ pub struct Snippet {
     /// The text.
     pub text: String,
 }
+
+/// There is a snippet of this name already, and another one was to have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is a snippet of this name already")]
+pub struct SnippetExists;
 
 impl Store {
     /// All of them, by name.
@@ -34,15 +40,50 @@ impl Store {
         self.write(move |conn| {
             let (name, text, by) = (Arc::clone(&name), Arc::clone(&text), Arc::clone(&by));
             async move {
-                sqlx::query(
-                    "insert into snippets (name, text) values ($1, $2) \
-                     on conflict (name) do update set text = excluded.text",
-                )
-                .bind(&*name)
-                .bind(&*text)
-                .execute(&mut *conn)
-                .await?;
+                put(conn, &name, &text).await?;
                 audit::note(conn, now, &by, "snippet.put", &name, &json!({ "text": &*text })).await
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// Gives the snippet `was` a name and a text, or adds a new one (`None`, and if `was` is gone): both at once or nothing.
+    /// Never takes the place of another one.
+    pub async fn rename_snippet(
+        &self,
+        was: Option<&str>,
+        name: &str,
+        text: &str,
+        by: &str,
+    ) -> Result<Result<(), SnippetExists>, StoreError> {
+        let now = self.clock().now();
+        let was: Option<Arc<str>> = was.map(Into::into);
+        let [name, text, by] = [name, text, by].map(Arc::<str>::from);
+        self.write(move |conn| {
+            let (was, name, text, by) = (was.clone(), Arc::clone(&name), Arc::clone(&text), Arc::clone(&by));
+            async move {
+                let is_other = was.as_ref().is_none_or(|was| *was != name);
+                if is_other {
+                    let there = sqlx::query("select 1 from snippets where name = $1")
+                        .bind(&*name)
+                        .fetch_optional(&mut *conn)
+                        .await?;
+                    if there.is_some() {
+                        return Ok(Err(SnippetExists));
+                    }
+                }
+                let mut detail = json!({ "text": &*text });
+                if let Some(was) = was.filter(|_| is_other) {
+                    sqlx::query("delete from snippets where name = $1")
+                        .bind(&*was)
+                        .execute(&mut *conn)
+                        .await?;
+                    detail["was"] = json!(&*was);
+                }
+                put(conn, &name, &text).await?;
+                audit::note(conn, now, &by, "snippet.put", &name, &detail).await?;
+                Ok(Ok(()))
             }
             .boxed()
         })
@@ -72,8 +113,21 @@ impl Store {
     }
 }
 
+async fn put(conn: &mut SqliteConnection, name: &str, text: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into snippets (name, text) values ($1, $2) \
+         on conflict (name) do update set text = excluded.text",
+    )
+    .bind(name)
+    .bind(text)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use super::SnippetExists;
     use crate::store::testing::Bench;
 
     #[tokio::test]
@@ -104,5 +158,31 @@ mod tests {
             (audits[0].user.as_str(), audits[0].subject.as_str()),
             ("ann", "b")
         );
+    }
+
+    #[tokio::test]
+    async fn a_new_name_never_takes_the_place_of_another() {
+        let bench = Bench::new().await;
+        let rename = async |was: Option<&str>, name: &str, text: &str| {
+            let renamed = bench.store.rename_snippet(was, name, text, "ann").await;
+            renamed.expect("written")
+        };
+        assert_eq!(rename(None, "a", "1").await, Ok(()));
+        assert_eq!(rename(None, "b", "2").await, Ok(()));
+        assert_eq!(rename(None, "b", "3").await, Err(SnippetExists));
+        assert_eq!(rename(Some("a"), "b", "3").await, Err(SnippetExists));
+        assert_eq!(rename(Some("gone"), "b", "3").await, Err(SnippetExists));
+        assert_eq!(rename(Some("a"), "a", "4").await, Ok(()));
+        assert_eq!(rename(Some("b"), "c", "5").await, Ok(()));
+        assert_eq!(rename(Some("gone"), "d", "6").await, Ok(()));
+        let snippets = bench.store.snippets().await.expect("read");
+        let all: Vec<_> = snippets
+            .iter()
+            .map(|one| (one.name.as_str(), one.text.as_str()))
+            .collect();
+        assert_eq!(all, [("a", "4"), ("c", "5"), ("d", "6")]);
+        let audits = bench.store.audits(None, 9).await.expect("read");
+        assert_eq!(audits.len(), 5, "only what was done");
+        assert_eq!(audits[1].detail["was"], "b");
     }
 }

@@ -6,6 +6,8 @@ mod keeper;
 mod policy;
 
 pub use keeper::TokenKeeper;
+#[cfg(test)]
+pub(crate) use policy::advice;
 
 use jiff::Timestamp;
 use secrecy::SecretString;

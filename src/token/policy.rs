@@ -95,7 +95,7 @@ pub(super) fn pause_after(error: &TokenError) -> Duration {
 
 /// What an answer of a token endpoint means, where some codes mean other things than elsewhere (getAccessToken,
 /// getStableAccessToken: 错误码), and what to do about it; `None` when it may pass by itself in a moment.
-pub(super) fn advice(code: i64, errmsg: &str) -> Option<String> {
+pub(crate) fn advice(code: i64, errmsg: &str) -> Option<String> {
     let advice = match code {
         -1 => return None,
         40001 => "the AppSecret is wrong; copy it again from WeChat's backend",

@@ -273,6 +273,44 @@ impl Browser {
             .await;
     }
 
+    /// Waits until the page learns of what happens.
+    pub async fn is_live(&self) {
+        let live = "document.documentElement.classList.contains('is-live')";
+        self.until("it is live", live).await;
+    }
+
+    /// Waits until the page has another place; a part of its path or query is enough.
+    pub async fn arrives(&self, place: &str) {
+        let script = "(location.pathname + location.search).includes(arguments[0])";
+        self.until_with(&format!("{place} is open"), script, vec![json!(place)])
+            .await;
+    }
+
+    /// Waits until what a CSS selector finds says a text.
+    pub async fn sees_in(&self, selector: &str, text: &str) {
+        let script = "[...document.querySelectorAll(arguments[0])].some((found) => found.innerText.includes(arguments[1]))";
+        self.until_with(
+            &format!("{selector} says “{text}”"),
+            script,
+            vec![json!(selector), json!(text)],
+        )
+        .await;
+    }
+
+    /// Makes the page believe that another tab is in front of it, or none any more.
+    pub async fn hide(&self, hidden: bool) {
+        let script =
+            "Object.defineProperty(document, 'hidden', { configurable: true, get: () => arguments[0] });
+            document.dispatchEvent(new Event('visibilitychange'))"
+                .replace("arguments[0]", &hidden.to_string());
+        self.run_with(&script, Vec::new()).await;
+    }
+
+    /// Ends the session, as time does.
+    pub async fn forget_session(&self) {
+        self.cdp("Network.clearBrowserCookies", json!({})).await;
+    }
+
     /// What can be read on the page.
     pub async fn text(&self) -> String {
         let text = self.run("document.body.innerText").await;
@@ -356,6 +394,14 @@ impl Browser {
     pub async fn alarms(&self) -> Vec<String> {
         let alarms = self.run("window.__alarms").await;
         serde_json::from_value(alarms).expect("a list of texts")
+    }
+
+    /// The status that the page was answered with.
+    pub async fn status(&self) -> u64 {
+        let status = self
+            .run("performance.getEntriesByType('navigation')[0].responseStatus")
+            .await;
+        status.as_u64().expect("a number")
     }
 
     /// How long it took from the click to the first text or picture on the screen.

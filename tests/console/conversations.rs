@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use fantoccini::key::Key;
+use serde_json::json;
 use wxreply::message::Direction;
+use wxreply::simulator::{Fault, FaultSetting};
 
 use crate::browser::View;
 use crate::people::{ANNA, OPS, VERA};
-use crate::shop::Shop;
+use crate::shop::{LI, Shop};
 use crate::world::until;
 
 const RULES: &str =
     "[[rule]]\nname = \"营业时间\"\nwhen.keywords = [\"几点开门\"]\nreply = \"我们 9:00 开门。\"\n";
 
-/// A customer.
-const LI: &str = "oLi0123456789abcdefghijklmno";
 /// Another.
 const WANG: &str = "oWang123456789abcdefghijklmn";
 
@@ -25,33 +25,24 @@ async fn messages_arrive_while_one_watches_and_what_is_being_typed_stays() {
     let browser = shop.browser_of(&ANNA).await;
     browser.click("Conversations").await;
     browser.sees("在吗").await;
-    browser
-        .until(
-            "it is live",
-            "document.documentElement.classList.contains('is-live')",
-        )
-        .await;
+    browser.is_live().await;
 
     shop.world.say(WANG, "我要退货").await;
     browser.sees("我要退货").await;
     browser.click("我要退货").await;
-    browser
-        .until("the thread is open", "location.pathname.includes('oWang')")
-        .await;
-    browser
-        .until(
-            "it is live",
-            "document.documentElement.classList.contains('is-live')",
-        )
-        .await;
+    browser.arrives("/oWang").await;
+    browser.is_live().await;
     browser
         .field("Write a reply")
         .await
         .send_keys("正在查")
         .await
         .expect("typed");
+    let slow = FaultSetting::times(1).with_value(4_000);
+    shop.world.wechat.set_fault(Fault::Latency, slow);
     shop.world.say(WANG, "请问几点开门").await;
     browser.sees("请问几点开门").await;
+    browser.sees_in("#messages .msg.ours", "Queued").await;
     browser.sees("我们 9:00 开门。").await;
     let typed = "document.getElementById('reply-text').value";
     assert_eq!(browser.run(typed).await, "正在查");
@@ -84,7 +75,7 @@ async fn a_reply_by_hand_reaches_the_customer_and_holds_the_bot_back_until_it_is
             "document.getElementById('reply-text').value === ''",
         )
         .await;
-    browser.sees("anna").await;
+    browser.sees_in(".msg.ours .chip.info", "anna").await;
     browser.sees("Bot paused for").await;
 
     shop.world.say(LI, "几点开门").await;
@@ -115,9 +106,7 @@ async fn a_conversation_is_found_by_a_few_characters() {
     browser.keys("/").await;
     browser.keys("桂花").await;
     browser.key(Key::Enter).await;
-    browser
-        .until("the search is done", "location.search.includes('q=')")
-        .await;
+    browser.arrives("q=").await;
     browser.sees("我买的桂花乌龙受潮了").await;
     let rows = browser.run("document.querySelectorAll('a.chat').length").await;
     assert_eq!(rows, 1);
@@ -126,9 +115,7 @@ async fn a_conversation_is_found_by_a_few_characters() {
         .await;
     assert_eq!(marked, "桂花");
     browser.click("受潮了").await;
-    browser
-        .until("the thread is open", "location.pathname.includes('oLi')")
-        .await;
+    browser.arrives("/oLi").await;
     browser.sees("我买的桂花乌龙受潮了").await;
     browser.goto("/conversations?q=不存在的话").await;
     browser.sees("Nothing found.").await;
@@ -209,9 +196,7 @@ async fn with_keys_alone_one_gets_from_the_list_into_a_thread_and_sends() {
         }
     }
     browser.key(Key::Enter).await;
-    browser
-        .until("the thread is open", "location.pathname.includes('oLi')")
-        .await;
+    browser.arrives("/oLi").await;
     browser.keys("r").await;
     browser
         .until("one can write", "document.activeElement.id === 'reply-text'")
@@ -245,9 +230,7 @@ async fn without_scripts_one_reads_searches_asks_why_and_answers() {
         "scripts are off"
     );
     browser.click("能开发票吗").await;
-    browser
-        .until("the thread is open", "location.pathname.includes('oLi')")
-        .await;
+    browser.arrives("/oLi").await;
     let thread = browser.here().await;
     browser.click("为什么？").await;
     browser.sees("规则（按匹配顺序）").await;
@@ -279,7 +262,174 @@ async fn a_customer_is_forgotten_only_by_name() {
     browser
         .until("all is gone", "location.pathname === '/conversations'")
         .await;
+    browser.sees("rows erased: 1.").await;
     let log = shop.world.log().await;
     assert_eq!(log.len(), 1);
     assert_eq!(log[0].openid.as_str(), WANG);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_after_the_session_has_ended_is_not_lost() {
+    let shop = Shop::open(RULES).await;
+    shop.world.say(LI, "在吗").await;
+    let browser = shop.browser_of(&ANNA).await;
+    let thread = format!("/conversations/shop/{LI}");
+    browser.goto(&thread).await;
+    browser.fill("Write a reply", "下午送到").await;
+    browser.forget_session().await;
+    browser.click("Send").await;
+    browser.sees_in("#composer-problem", "You are signed out.").await;
+    let typed = "document.getElementById('reply-text').value";
+    assert_eq!(browser.run(typed).await, "下午送到");
+    assert!(shop.world.log_of(Direction::Out).await.is_empty());
+    browser.sign_in(&ANNA).await;
+    browser.goto(&thread).await;
+    assert_eq!(browser.run(typed).await, "下午送到");
+    browser.click("Send").await;
+    browser.sees_in("#messages .msg.ours", "下午送到").await;
+}
+
+/// Whether the messages that are shown end with those of the page as the server has it now, each once.
+const AS_THE_SERVER: &str = "const done = arguments[0];
+    const rows = (page) => [...page.querySelectorAll('#messages > li')];
+    const address = location.pathname + location.search;
+    fetch(address).then((answer) => answer.text()).then((text) => {
+      const fresh = rows(new DOMParser().parseFromString(text, 'text/html')).filter((row) => !row.matches('.day'));
+      const shown = rows(document).filter((row) => !row.matches('.day')).map((row) => row.id);
+      const days = rows(document).filter((row) => row.matches('.day')).map((row) => row.textContent);
+      const ids = fresh.map((row) => row.id);
+      done({
+        order: shown.slice(-ids.length).join() === ids.slice(-shown.length).join(),
+        once: new Set(shown).size === shown.length,
+        days: new Set(days).size === days.length,
+        count: shown.length,
+      });
+    })";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_that_was_opened_at_a_message_goes_on_in_order() {
+    let shop = Shop::open(RULES).await;
+    for n in 0..30 {
+        shop.world.say(LI, &format!("第 {n} 条")).await;
+    }
+    let log = shop.world.log().await;
+    let browser = shop.browser_of(&ANNA).await;
+    browser
+        .goto(&format!("/conversations/shop/{LI}?at={}", log[22].id))
+        .await;
+    browser.is_live().await;
+    browser
+        .until("it is the newest part", "!location.search.includes('at=')")
+        .await;
+    let as_the_server = async |count: u64| {
+        let found = browser.run_async(AS_THE_SERVER, Vec::new()).await;
+        let right = json!({ "order": true, "once": true, "days": true, "count": count });
+        assert_eq!(found, right);
+    };
+    for n in 30..35 {
+        shop.world.say(LI, &format!("第 {n} 条")).await;
+    }
+    let rows =
+        |count: u64| format!("document.querySelectorAll('#messages > li:not(.day)').length === {count}");
+    browser.until("they are there", &rows(35)).await;
+    as_the_server(35).await;
+
+    // More than a page comes while nobody looks.
+    browser.hide(true).await;
+    for n in 35..110 {
+        shop.world.say(LI, &format!("第 {n} 条")).await;
+    }
+    browser.hide(false).await;
+    browser.until("they are there", &rows(60)).await;
+    as_the_server(60).await;
+
+    // From where one reads what is long past, writing leads to the end.
+    browser
+        .goto(&format!("/conversations/shop/{LI}?at={}", log[2].id))
+        .await;
+    browser.fill("Write a reply", "都看到了").await;
+    browser.click("Send").await;
+    browser
+        .sees_in("#thread[data-newest] .msg.ours", "都看到了")
+        .await;
+    let typed = "document.getElementById('reply-text').value";
+    assert_eq!(browser.run(typed).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_page_holds_no_line_while_hidden_and_asks_no_more_often_than_anybody_reads() {
+    let shop = Shop::open(RULES).await;
+    shop.world.say(LI, "第一").await;
+    let browser = shop.browser_of(&ANNA).await;
+    browser.goto("/messages").await;
+    browser.is_live().await;
+    browser.hide(true).await;
+    browser
+        .until(
+            "the line is closed",
+            "!document.documentElement.classList.contains('is-live')",
+        )
+        .await;
+    shop.world.say(LI, "第二").await;
+    browser.hide(false).await;
+    browser.is_live().await;
+    browser.sees("第二").await;
+
+    // What is being marked is not taken away.
+    let mark = "getSelection().selectAllChildren(document.querySelector('#rows .what'))";
+    browser.run(mark).await;
+    shop.world.say(LI, "第三").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!browser.text().await.contains("第三"));
+    browser.run("getSelection().removeAllRanges()").await;
+    browser.sees("第三").await;
+
+    let asked =
+        "performance.getEntriesByType('resource').filter((entry) => entry.initiatorType === 'fetch').length";
+    let before = browser.run(asked).await.as_u64().expect("a number");
+    for n in 0..20 {
+        shop.world.say(LI, &format!("又一条 {n}")).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    let after = browser.run(asked).await.as_u64().expect("a number");
+    assert!(
+        after - before <= 3,
+        "{} rounds in some three seconds",
+        after - before
+    );
+    browser.sees("又一条 19").await;
+
+    browser.goto("/messages?search=第一").await;
+    shop.world.say(LI, "第一百").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!browser.text().await.contains("第一百"), "a search is made once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snippet_takes_no_other_ones_name() {
+    let shop = Shop::open(RULES).await;
+    let browser = shop.browser_of(&ANNA).await;
+    browser.goto("/snippets").await;
+    for (name, text) in [("问候", "您好"), ("再见", "慢走")] {
+        browser.fill("Name", name).await;
+        browser.fill("Text", text).await;
+        browser.click("Save").await;
+        browser.sees_in("details.snippet summary", name).await;
+    }
+    browser.click("问候").await;
+    let field = browser.css("details[open] input[name=name]").await;
+    field.clear().await.expect("cleared");
+    field.send_keys("再见").await.expect("typed");
+    browser.click_css("details[open] button.main").await;
+    browser.sees("There is a snippet of this name already.").await;
+    let kept = browser
+        .run("[...document.querySelectorAll('details.snippet summary')].map((kept) => kept.innerText.trim()).length")
+        .await;
+    assert_eq!(kept, 2);
+    // The form still knows which one it is about.
+    browser.fill("Name", "欢迎").await;
+    browser.click("Save").await;
+    browser.sees_in("details.snippet summary", "欢迎").await;
+    let text = browser.text().await;
+    assert!(!text.contains("问候") && text.contains("再见"), "{text}");
 }

@@ -65,7 +65,8 @@ async fn a_failed_reply_is_found_understood_and_sent_again() {
     assert_eq!(shop.world.wechat.received("oLi").len(), 1);
 
     browser.goto("/system").await;
-    browser.sees("anna").await;
+    browser.sees_in("#audit tr", "anna").await;
+    browser.sees_in("#audit tr", "dropped replies").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,7 +128,7 @@ async fn a_message_can_be_tried_before_anything_is_saved_and_keys_save() {
     browser.click("Try").await;
     browser.fill("What the customer writes", "发票怎么开").await;
     browser.key(Key::Enter).await;
-    browser.sees("可以开。").await;
+    browser.sees_in("#part .bubble", "可以开。").await;
     assert_eq!(on_disk(&shop), RULES, "nothing is saved yet");
     browser.click("Changes").await;
     browser.sees("+").await;
@@ -240,7 +240,7 @@ async fn who_may_not_change_rules_reads_and_tries_them() {
     browser.click("Try").await;
     browser.fill("What the customer writes", "请问几点开门").await;
     browser.click("Try it").await;
-    browser.sees("我们 9:00 开门。").await;
+    browser.sees_in("#part .bubble", "我们 9:00 开门。").await;
     browser.goto("/versions").await;
     browser.click_css(".timeline a.mono").await;
     browser
@@ -282,4 +282,78 @@ async fn without_scripts_rules_are_checked_and_saved_too() {
         answer(&shop, "几点开门").await.as_deref(),
         Some("我们 8:00 开门。")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_can_save_after_somebody_else_changed_the_file() {
+    let shop = Shop::open(RULES).await;
+    let browser = shop.browser_of(&OPS).await;
+    browser.goto("/rules/shop/营业时间").await;
+    browser.click("Edit").await;
+    browser.arrives("/rules/form").await;
+    browser.fill("Reply", "我们 8:00 开门。").await;
+    shop.world.write_rules(&format!("{RULES}# theirs\n"));
+    browser.click("Save").await;
+    browser.sees("This file was changed on the disk meanwhile.").await;
+    assert_eq!(on_disk(&shop), format!("{RULES}# theirs\n"));
+    browser.click("Save").await;
+    browser.arrives("/rules/shop/").await;
+    assert_eq!(
+        on_disk(&shop),
+        format!("{RULES}# theirs\n").replace("9:00", "8:00")
+    );
+}
+
+/// Whether the page would ask before it is left.
+const ASKS: &str = "(() => { const leaving = new Event('beforeunload', { cancelable: true }); \
+                    dispatchEvent(leaving); return leaving.defaultPrevented; })()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_is_not_saved_is_not_lost() {
+    let shop = Shop::open(RULES).await;
+    let browser = shop.browser_of(&OPS).await;
+    browser.goto(EDITOR).await;
+    browser.until("it is usable", USABLE).await;
+    assert_eq!(browser.run(ASKS).await, false);
+    append(&browser, "# mine\n").await;
+    assert_eq!(browser.run(ASKS).await, true);
+    // Another form than that of the text, which takes the page away too.
+    let chooses = "document.querySelector('form[action=\"/preferences\"]')\
+                   .dispatchEvent(new SubmitEvent('submit', { bubbles: true, cancelable: true }))";
+    browser.run(chooses).await;
+    assert_eq!(browser.run(ASKS).await, true, "the language would lose it");
+
+    // The session ends, and only saving tells.
+    browser.forget_session().await;
+    browser.click("Changes").await;
+    browser.sees("You are signed out.").await;
+    browser.click("Save").await;
+    browser.arrives("/sign-in").await;
+    browser.enter(OPS.name, OPS.password).await;
+    browser.arrives("/rules/edit").await;
+    browser.goto(EDITOR).await;
+    browser.click("Bring it back").await;
+    let source = "document.getElementById('source').value";
+    assert_eq!(browser.run(source).await, format!("{RULES}# mine\n"));
+    browser.click("Save").await;
+    browser.sees("Saved, and in force.").await;
+    assert_eq!(on_disk(&shop), format!("{RULES}# mine\n"));
+    browser.goto(EDITOR).await;
+    assert!(!browser.offers("Bring it back").await, "it is saved");
+
+    // What was refused is still not saved.
+    append(&browser, "[[rule]\n").await;
+    browser.click("Save").await;
+    browser.sees("Not saved").await;
+    assert_eq!(browser.run(ASKS).await, true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_gone_leads_on_to_its_messages() {
+    let shop = Shop::open(RULES).await;
+    let browser = shop.browser_of(&ANNA).await;
+    browser.goto("/rules/shop/旧规则").await;
+    browser.sees("This rule is not in force any more.").await;
+    browser.click("Its messages").await;
+    browser.arrives("/messages?rule=").await;
 }

@@ -6,6 +6,9 @@ use crate::browser::Browser;
 use crate::people::{self, ANNA, OPS, Person, VERA};
 use crate::world::{Plan, Process, World};
 
+/// A customer.
+pub const LI: &str = "oLi0123456789abcdefghijklmno";
+
 /// A shop that is open.
 pub struct Shop {
     // Ended before its folder goes.

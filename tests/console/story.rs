@@ -2,7 +2,7 @@
 //! change, saves, and the next such message is answered.
 
 use crate::people::OPS;
-use crate::shop::Shop;
+use crate::shop::{LI, Shop};
 
 const RULES: &str = r#"# 小店的规则，一行注释也不能丢。
 [[rule]]
@@ -10,8 +10,6 @@ name = "营业时间"
 when.keywords = ["几点开门", "发货时间"]  # 常问
 reply = "我们 9:00 开门。"
 "#;
-
-const LI: &str = "oLi0123456789abcdefghijklmno";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
@@ -34,24 +32,17 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
     // Find a conversation.
     browser.keys("/").await;
     browser.keys("几点\n").await;
-    browser
-        .until("the search is done", "location.search.includes('q=')")
-        .await;
+    browser.arrives("q=").await;
     browser.click("请问几点开门").await;
-    browser
-        .until("the thread is open", "location.pathname.includes('oLi')")
-        .await;
-    browser
-        .until(
-            "it is live",
-            "document.documentElement.classList.contains('is-live')",
-        )
-        .await;
+    browser.arrives("/oLi").await;
+    browser.is_live().await;
 
     // Watch a message arrive.
     shop.world.say(LI, "你们能开发票吗").await;
     browser.sees("你们能开发票吗").await;
-    browser.sees("No rule matched").await;
+    browser
+        .sees_in("#messages li:last-child", "No rule matched")
+        .await;
 
     // See why it went unanswered.
     browser.click_css("#messages li:last-child a.why").await;
@@ -59,7 +50,9 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
         .until("the dialog is open", "document.querySelector('dialog:modal')")
         .await;
     browser.sees("Rules in the order tried").await;
-    browser.sees("几点开门").await;
+    browser
+        .sees_in("#why-body .nearest, #why-body .tried", "几点开门")
+        .await;
 
     // Draft a rule.
     browser.click("Draft a rule from this message").await;
@@ -90,8 +83,10 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
     // See the replay.
     browser.click("What would change").await;
     browser.click("Judge the last 14 days again").await;
-    browser.sees("Newly answered").await;
-    browser.sees("可以开发票吗").await;
+    browser.sees_in("#part .change", "Newly answered").await;
+    browser
+        .sees_in("#part .fates .new", "可以的，请把抬头发给我们。")
+        .await;
 
     // Save.
     browser.click("Save").await;
@@ -101,12 +96,7 @@ async fn an_unanswered_message_becomes_a_rule_that_answers_the_next_one() {
 
     // See the next message answered.
     browser.goto(&format!("/conversations/shop/{LI}")).await;
-    browser
-        .until(
-            "it is live",
-            "document.documentElement.classList.contains('is-live')",
-        )
-        .await;
+    browser.is_live().await;
     shop.world.say(LI, "那能开发票吗？").await;
     browser.sees("可以的，请把抬头发给我们。").await;
     let received = shop.world.wechat.received(LI);

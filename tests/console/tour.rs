@@ -1,16 +1,14 @@
 //! A way past every page of the console, with something to see on each.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
 
-use wxreply::clock::SystemClock;
-use wxreply::message::{Direction, Entry};
-use wxreply::metrics::Metrics;
-use wxreply::store::{Access, Filter, Order, Store};
+use serde_json::Value;
+use wxreply::message::Entry;
 
+use crate::people::{OPS, Person};
 use crate::routes;
 use crate::shop::Shop;
+use crate::world::http;
 
 /// One page.
 pub struct Stop {
@@ -19,47 +17,92 @@ pub struct Stop {
     pub path: String,
 }
 
-/// What there is to see in a shop.
+/// What there is to see in a shop, as its own API tells.
 pub struct Sights {
-    /// The newest rows of the log, the newest first.
-    log: Vec<Entry>,
+    /// A customer who wrote much of late, and their app.
+    app: String,
+    openid: String,
+    /// A message that came from a customer.
+    message: String,
+    /// A text that no rule answered.
+    unanswered: String,
+    /// A version that is not the first, where there is one.
     version: String,
+    /// A rule, and an app that it serves.
     rule: String,
+    rule_app: String,
+    /// A rule that the simple form shows, and its file.
+    simple: String,
+    file: String,
+    line: u64,
 }
 
 impl Sights {
     /// Looks around in a shop that has rules and at least one message each way.
     pub async fn of(shop: &Shop) -> Self {
-        Self::in_database(&shop.world.path("wxreply.db")).await
+        Self::at(&shop.world.admin, Some(&OPS)).await
     }
 
-    /// The same, in the log of any daemon.
-    pub async fn in_database(database: &Path) -> Self {
-        let url = format!("sqlite://{}", database.display());
-        let store = Store::open(
-            &url,
-            Access::Command,
-            Arc::new(SystemClock),
-            Arc::new(Metrics::new()),
-        );
-        let store = store.await.expect("there is a log");
-        let newest = Filter {
-            limit: Some(1_000),
-            ..Filter::default()
+    /// The same, at any console.
+    pub async fn at(admin: &str, person: Option<&Person>) -> Self {
+        let client = http();
+        let get = async |path: &str| {
+            let mut request = client.get(format!("{admin}{path}"));
+            if let Some(person) = person {
+                request = request.basic_auth(person.name, Some(person.password));
+            }
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{path}");
+            let text = answer.text().await.expect("a body");
+            serde_json::from_str::<Value>(&text).expect("JSON")
         };
-        let log = store
-            .entries(&newest, Order::NewestFirst)
-            .await
-            .expect("readable");
-        store.close().await;
-        let answered = log
-            .iter()
-            .find(|entry| entry.rule.is_some() && entry.rule_set.is_some());
-        let answered = answered.expect("a message that was answered");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let log = get("/api/messages?direction=in&limit=100").await;
+        let log = log["items"].as_array().expect("a list");
+        let count = |one: &Value| {
+            log.iter()
+                .filter(|other| other["openid"] == one["openid"])
+                .count()
+        };
+        let busiest = log.iter().max_by_key(|one| count(one)).expect("a message");
+        let unanswered = get("/api/messages?direction=in&status=unmatched&limit=100").await;
+        let unanswered = unanswered["items"].as_array().expect("a list").iter();
+        let mut unanswered = unanswered.map(|message| text(&message["content"]));
+        let versions = get("/api/versions").await;
+        let versions = versions["versions"].as_array().expect("a list");
+        let later = versions.iter().find(|version| version["before"].is_string());
+        let rules = get("/api/rules").await;
+        let rules = rules["rules"].as_array().expect("a list");
+        let app_of = |rule: &Value| match rule["apps"][0].as_str() {
+            Some(app) => app.to_owned(),
+            None => text(&busiest["app"]),
+        };
+        let mut simple = None;
+        for rule in rules {
+            let path = format!(
+                "/api/rules/{}/{}",
+                encoded(&app_of(rule)),
+                encoded(&text(&rule["name"]))
+            );
+            if get(&path).await["simple"] == true {
+                simple = Some(rule);
+                break;
+            }
+        }
+        let simple = simple.expect("a rule that the form can show");
         Self {
-            version: answered.rule_set.clone().expect("found by it").into(),
-            rule: answered.rule.clone().expect("found by it").into(),
-            log,
+            app: text(&busiest["app"]),
+            openid: text(&busiest["openid"]),
+            message: text(&log[0]["id"]),
+            unanswered: unanswered
+                .find(|text| text.chars().count() > 3)
+                .unwrap_or_else(|| "在吗".to_owned()),
+            version: text(&later.unwrap_or(&versions[0])["version"]),
+            rule: text(&rules[0]["name"]),
+            rule_app: app_of(&rules[0]),
+            simple: text(&simple["name"]),
+            file: text(&simple["file"]),
+            line: simple["line"].as_u64().expect("a number"),
         }
     }
 
@@ -104,20 +147,14 @@ impl Sights {
         format!("/messages/{}", entry.id)
     }
 
-    /// The user with the most messages.
-    pub fn openid(&self) -> String {
-        let count = |openid| self.log.iter().filter(|entry| entry.openid == openid).count();
-        let busiest = self.log.iter().max_by_key(|entry| count(entry.openid.clone()));
-        busiest.expect("a message").openid.clone().into()
-    }
-
     /// A path or query with what there is in the places of `{…}`.
     fn told(&self, text: &str) -> String {
-        let app = self.log[0].app.as_str();
         let places = [
-            ("{unanswered}", self.unanswered()),
-            ("{rule}", encoded(&self.rule)),
-            ("{app}", encoded(app)),
+            ("{unanswered}", encoded(&self.unanswered)),
+            ("{simple}", encoded(&self.simple)),
+            ("{file}", encoded(&self.file)),
+            ("{line}", self.line.to_string()),
+            ("{app}", encoded(&self.app)),
             ("{version}", self.version.clone()),
         ];
         places
@@ -125,31 +162,14 @@ impl Sights {
             .fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
     }
 
-    fn unanswered(&self) -> String {
-        let text = self.log.iter().find(|entry| {
-            entry.status == "unmatched"
-                && entry
-                    .content
-                    .as_ref()
-                    .is_some_and(|text| text.chars().count() > 3)
-        });
-        let text = text
-            .and_then(|entry| entry.content.clone())
-            .unwrap_or_else(|| "在吗".to_owned());
-        encoded(&text)
-    }
-
     fn sample(&self, page: &str, parameter: &str) -> String {
         match parameter {
-            "app" => self.log[0].app.as_str().to_owned(),
-            "openid" => encoded(&self.openid()),
-            "id" => {
-                let inbound = self.log.iter().find(|entry| entry.direction == Direction::In);
-                inbound.expect("a message").id.to_string()
-            }
+            "app" if page.starts_with("/rules/") => encoded(&self.rule_app),
+            "app" => encoded(&self.app),
+            "openid" => encoded(&self.openid),
+            "id" => self.message.clone(),
             "version" => self.version.clone(),
-            "rule" | "name" => encoded(&self.rule),
-            "path" | "file" => "rules.toml".to_owned(),
+            "rule" => encoded(&self.rule),
             other => panic!("{page}: say here what to put for {{{other}}}"),
         }
     }
@@ -157,8 +177,8 @@ impl Sights {
 
 /// What a page must be asked for, so that it has something to show.
 const QUERIES: &[(&str, &str)] = &[
-    ("/rules/edit", "file=rules.toml&line=7"),
-    ("/rules/form", "file=rules.toml&rule=%E9%81%93%E8%B0%A2"),
+    ("/rules/edit", "file={file}&line={line}"),
+    ("/rules/form", "file={file}&rule={simple}"),
     ("/rules/draft", "app={app}&text={unanswered}"),
 ];
 

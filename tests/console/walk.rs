@@ -50,6 +50,34 @@ async fn every_page_is_accessible_fits_the_screen_and_works_without_complaint() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_forms_answer_is_chinese_too() {
+    let shop = history::busy_shop().await;
+    let browser = shop.browser_of(&OPS).await;
+    let view = VIEWS[2];
+    browser.look(view).await;
+    let mut faults = String::new();
+    for (text, shown) in [("雾里青怎麽买", "没有规则回复"), ("营业时间", "回复规则")] {
+        browser.goto("/rules/edit?file=rules.toml").await;
+        browser.click("试一试").await;
+        browser.fill("客户发来的内容", text).await;
+        browser.click("试一下").await;
+        browser.sees_in("#part .verdict", shown).await;
+        browser
+            .run("document.querySelectorAll('#part details').forEach((fold) => fold.open = true)")
+            .await;
+        faults += &english_in(&browser, view).await;
+    }
+    browser.goto("/rules/new").await;
+    browser.fill("名称", "营业时间").await;
+    browser.fill("关键词，每行一个", "几点").await;
+    browser.fill("回复内容", "九点").await;
+    browser.click("保存").await;
+    browser.sees_in("[role=alert]", "未保存").await;
+    faults += &english_in(&browser, view).await;
+    assert!(faults.is_empty(), "{faults}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_way_in_and_the_pages_of_what_went_wrong_are_accessible_too() {
     let shop = Shop::open("").await;
     let browser = shop.browser().await;
@@ -62,12 +90,14 @@ async fn the_way_in_and_the_pages_of_what_went_wrong_are_accessible_too() {
         faults += &faults_of(&browser, &stop("sign-in", "/sign-in"), view).await;
         browser.goto("/nowhere").await;
         faults += &violations(&browser).await;
+        faults += &english_in(&browser, view).await;
         browser.goto("/sign-in").await;
         browser.enter("ops", "wrong").await;
         browser
             .until("it was wrong", "document.querySelector('[role=alert]')")
             .await;
         faults += &violations(&browser).await;
+        faults += &english_in(&browser, view).await;
         browser.complaints().await;
     }
     assert!(faults.is_empty(), "{faults}");
@@ -78,9 +108,16 @@ pub async fn faults_of(browser: &Browser, stop: &Stop, view: View) -> String {
     browser.look(view).await;
     browser.goto(&stop.path).await;
     browser
-        .until("the page has settled", "document.readyState === 'complete'")
+        .until(
+            "the page has settled",
+            "document.readyState === 'complete' && !document.querySelector('.working')",
+        )
         .await;
     let mut faults = violations(browser).await;
+    let status = browser.status().await;
+    if status != 200 {
+        let _ = writeln!(faults, "answers {status}: {}", stop.path);
+    }
     faults += &overflow(browser).await;
     for complaint in browser
         .complaints()
@@ -90,9 +127,7 @@ pub async fn faults_of(browser: &Browser, stop: &Stop, view: View) -> String {
     {
         let _ = writeln!(faults, "complains: {complaint}");
     }
-    if view.chinese {
-        faults += &english(browser).await;
-    }
+    faults += &english_in(browser, view).await;
     faults
         .lines()
         .map(|fault| format!("{} {view}: {fault}\n", stop.name))
@@ -132,7 +167,10 @@ async fn overflow(browser: &Browser) -> String {
 }
 
 /// English words on a Chinese page that are no names, ids or words of WeChat's.
-async fn english(browser: &Browser) -> String {
+async fn english_in(browser: &Browser, view: View) -> String {
+    if !view.chinese {
+        return String::new();
+    }
     let words = browser
         .run_with(include_str!("scripts/english.js"), Vec::new())
         .await;

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::json;
 use wxreply::message::{Fields, OpenId};
-use wxreply::simulator::PushBody;
+use wxreply::simulator::{Fault, FaultSetting, PushBody};
 
 use crate::browser::Browser;
 use crate::people::OPS;
 use crate::shop::Shop;
 use crate::tour::{Sights, encoded};
+use crate::world::http;
 
 /// What attackers write. Each would set `__xss`, call `alert`, or leave an element behind.
 const ATTACKS: &[&str] = &[
@@ -229,6 +230,38 @@ async fn attacked(shop: &Shop) -> Vec<String> {
         customers.push(openid);
     }
     world.outbox_empty().await;
+    // Replies whose texts attack, left in the outbox.
+    world.wechat.set_fault(Fault::Quota, FaultSetting::ALWAYS);
+    for attack in ATTACKS.iter().step_by(4) {
+        world.say("oAttacker", &format!("{attack} script")).await;
+    }
+    world.outbox_empty().await;
+    // Snippets, and rows of the audit trail, of a colleague who is none.
+    for attack in ATTACKS.iter().step_by(4) {
+        let name: String = attack
+            .chars()
+            .filter(|c| !c.is_control() && *c != '/')
+            .take(40)
+            .collect();
+        let form = [("name", name.trim()), ("text", *attack)];
+        let saved = http()
+            .post(format!("{}/snippets", world.admin))
+            .basic_auth(OPS.name, Some(OPS.password))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(
+                form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(form)
+                    .finish(),
+            )
+            .send()
+            .await
+            .expect("an answer");
+        assert!(
+            saved.status().is_success() || saved.status().is_redirection(),
+            "{}",
+            saved.status()
+        );
+    }
     customers
 }
 

@@ -4,7 +4,7 @@
 document.documentElement.classList.add("script");
 
 const wx = {
-  /** Called when the log has changed, on pages whose body says data-stream or that have parts marked with data-live. */
+  /** Called with a fresh page when the log has changed, on pages whose body says data-stream or that have parts marked with data-live. */
   changed: [],
 
   /** A short notice that goes away by itself. */
@@ -16,25 +16,6 @@ const wx = {
     setTimeout(() => toast.remove(), bad ? 8000 : 4000);
   },
 
-  /** Asks our API; what it answers, or an error whose message a person can read. */
-  async api(method, path, body) {
-    const init = { method, headers: { Accept: "application/json" } };
-    if (body !== undefined) {
-      init.body = JSON.stringify(body);
-      init.headers["Content-Type"] = "application/json";
-    }
-    const response = await fetch(path, init);
-    const type = response.headers.get("Content-Type") || "";
-    const answer = type.includes("json") ? await response.json() : await response.text();
-    if (!response.ok) {
-      const error = new Error(answer.detail || response.statusText);
-      error.problem = answer;
-      error.status = response.status;
-      throw error;
-    }
-    return answer;
-  },
-
   /** Calls `run` once things have been quiet for a while. */
   debounce(run, milliseconds) {
     let timer;
@@ -44,21 +25,46 @@ const wx = {
     };
   },
 
-  /** Replaces `element` by the same element (same id) of the page at `address`, drawn anew by the server. */
-  async refresh(element, address) {
-    const response = await fetch(address, { headers: { Accept: "text/html" } });
-    if (!response.ok) return false;
+  /** Asks for a page of ours: the answer, and what it holds. Whoever is signed out is led to the door instead; that is an error, for none of it is what was asked for. */
+  async page(address, init = {}) {
+    const response = await fetch(address, { ...init, headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = page.getElementById(element.id);
-    if (!fresh) return false;
-    if (fresh.innerHTML !== element.innerHTML) {
-      element.replaceChildren(...fresh.childNodes);
-      element.dispatchEvent(new CustomEvent("wx:refreshed", { bubbles: true }));
-    }
-    return true;
+    const out = response.redirected && new URL(response.url).pathname === "/sign-in";
+    signedOut(out);
+    if (out) throw new Error(document.documentElement.dataset.signedOut);
+    return { response, page };
+  },
+
+  /** Whether the reader is busy in an element: the focus is in it, or something is selected. */
+  inUse(element) {
+    const focus = document.activeElement;
+    if (focus && focus !== document.body && element.contains(focus)) return true;
+    const selection = getSelection();
+    return !selection.isCollapsed && selection.containsNode(element, true);
+  },
+
+  /** The server's clock, by which its times are told. */
+  now() {
+    return Date.now() + ahead;
   },
 };
 window.wx = wx;
+
+const opened = performance.getEntriesByType("navigation")[0];
+const ahead = new Date(document.documentElement.dataset.now) - (performance.timeOrigin + (opened ? opened.responseStart : 0));
+
+/** Says that nobody is signed in any more, until somebody is. */
+function signedOut(out) {
+  const told = document.getElementById("signed-out");
+  if (!out) told?.remove();
+  if (!out || told) return;
+  const toast = document.createElement("a");
+  toast.id = "signed-out";
+  toast.className = "toast bad";
+  toast.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  toast.textContent = document.documentElement.dataset.signedOut;
+  document.getElementById("toasts").append(toast);
+}
 
 // A choice in a small form counts at once.
 for (const form of document.querySelectorAll("form[data-instant]")) {
@@ -92,43 +98,99 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Parts marked with data-live are drawn anew when the log changes. One stream serves the whole page; while the page
-// is hidden nothing is asked for, and it catches up when it is seen again.
-const live = [...document.querySelectorAll("[data-live]")];
-if (live.length > 0 || document.querySelector("[data-stream]")) {
+// Parts marked with data-live are drawn anew when the log changes. One page a round serves them all. While the page is hidden
+// nothing is asked for and no stream is held, for browsers hold only six to one place; it catches up when it is seen again.
+if (document.querySelector("[data-live], [data-stream]")) {
+  /** Between rounds, in milliseconds: nobody reads faster. */
+  const PACE = 2000;
   const root = document.documentElement;
+  let known = Number(root.dataset.news);
   let behind = false;
   let busy = false;
-  const catchUp = async () => {
-    if (busy || document.hidden) {
-      behind = true;
-      return;
-    }
+  let last = 0;
+  let timer = 0;
+  // Parts that the reader is busy in; their turn comes when they are left.
+  const waiting = new Set();
+
+  const soon = () => {
+    behind = true;
+    if (busy || timer || document.hidden) return;
+    timer = setTimeout(round, Math.max(0, last + PACE - Date.now()));
+  };
+  const round = async () => {
+    timer = 0;
+    if (document.hidden) return;
     busy = true;
     behind = false;
-    for (const element of document.querySelectorAll("[data-live]")) {
-      // The reader's own writing is not taken from under their hands.
-      if (element.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) continue;
-      await wx.refresh(element, element.dataset.live || location.href).catch(() => false);
+    last = Date.now();
+    try {
+      const { response, page } = await wx.page(wx.address || location.pathname + location.search);
+      if (response.ok) draw(page);
+    } catch {
+      // The next change, or the stream when it is back, tries again.
     }
-    for (const run of wx.changed) await run().catch(() => false);
     busy = false;
-    if (behind) catchUp();
+    if (behind) soon();
   };
-  const stream = new EventSource("/api/events");
+  const draw = (page) => {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const fresh = page.getElementById(part.id);
+      waiting.delete(part);
+      if (!fresh || fresh.innerHTML === part.innerHTML) continue;
+      if (wx.inUse(part)) {
+        waiting.add(part);
+        continue;
+      }
+      part.replaceChildren(...fresh.childNodes);
+      part.dispatchEvent(new CustomEvent("wx:refreshed", { bubbles: true }));
+    }
+    for (const run of wx.changed) run(page, (part) => waiting.add(part));
+  };
+  // Where the focus goes to is known only after it has left.
+  const left = () => setTimeout(() => [...waiting].some((part) => !wx.inUse(part)) && soon());
+  document.addEventListener("focusout", () => waiting.size > 0 && left());
+  document.addEventListener("selectionchange", () => waiting.size > 0 && left());
+
+  let stream = null;
+  let again = 0;
   // What happened before the stream began, or while it was broken, is caught up with.
-  let known = Number(root.dataset.news);
   const told = (event) => {
     const news = Number(event.data);
-    if (news !== known) catchUp();
+    if (news !== known) soon();
     known = news;
   };
-  stream.addEventListener("hello", (event) => {
-    root.classList.add("is-live");
-    told(event);
+  const open = () => {
+    clearTimeout(again);
+    if (document.hidden || (stream && stream.readyState !== EventSource.CLOSED)) return;
+    stream = new EventSource("/api/events");
+    stream.addEventListener("hello", (event) => {
+      root.classList.add("is-live");
+      signedOut(false);
+      told(event);
+    });
+    stream.addEventListener("changed", told);
+    stream.addEventListener("error", (event) => {
+      root.classList.remove("is-live");
+      // After some errors a browser does not try again by itself: nobody is signed in, or a proxy answers for us.
+      if (event.target !== stream || stream.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(open, 5000 + Math.random() * 5000);
+      soon();
+    });
+  };
+  const close = () => {
+    clearTimeout(again);
+    clearTimeout(timer);
+    timer = 0;
+    stream?.close();
+    stream = null;
+    root.classList.remove("is-live");
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    open();
+    if (behind) soon();
   });
-  stream.addEventListener("changed", told);
-  stream.addEventListener("error", () => root.classList.remove("is-live"));
-  document.addEventListener("visibilitychange", () => behind && catchUp());
-  addEventListener("pagehide", () => stream.close());
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  open();
 }

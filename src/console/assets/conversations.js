@@ -8,11 +8,10 @@
   const messages = document.getElementById("messages");
   const composer = document.getElementById("composer");
   const below = document.getElementById("new-below");
-  const parse = (text) => new DOMParser().parseFromString(text, "text/html");
-
+  const isNewest = () => scroll !== null && scroll.hasAttribute("data-newest");
   const load = async (address) => {
-    const response = await fetch(address, { headers: { Accept: "text/html" } });
-    return response.ok ? parse(await response.text()) : null;
+    const { response, page } = await wx.page(address);
+    return response.ok ? page : null;
   };
 
   // The thread begins at its end; its scroll position is counted from there.
@@ -21,62 +20,123 @@
     scroll.scrollTop = 0;
     below.hidden = true;
   };
-  /** Changes what is below without moving what is being read. */
+  /** Changes the thread without moving what is being read. */
   const keeping = (change) => {
     if (!scroll || atEnd()) {
       change();
       return;
     }
-    const [height, top] = [scroll.scrollHeight, scroll.scrollTop];
+    const edge = scroll.getBoundingClientRect().top;
+    const top = (row) => row.getBoundingClientRect().top;
+    const read = [...messages.children].find((row) => row.getBoundingClientRect().bottom > edge);
+    const at = read && top(read);
     change();
-    scroll.scrollTop = top - (scroll.scrollHeight - height);
+    const now = read && document.getElementById(read.id);
+    if (now) scroll.scrollTop += top(now) - at;
   };
 
-  /** Takes over what a fresh page has of the thread: rows that changed, and rows that are new. */
-  const merge = (page) => {
+  // Where a message was looked for and the newest is in sight too, the page goes on like any other.
+  const place = new URL(location.href);
+  if (isNewest() && place.searchParams.has("at")) {
+    place.searchParams.delete("at");
+    history.replaceState(history.state, "", place);
+  }
+  // A search looks through the whole log: once is enough, and only the thread beside it stays live.
+  const searched = place.searchParams.has("q");
+  if (searched) {
+    place.searchParams.delete("q");
+    wx.address = place.pathname + place.search;
+  }
+
+  /** The messages of a list by their ids, each with the heading of its day. */
+  const rows = (list) => {
+    const found = new Map();
+    let day = null;
+    for (const row of list.children) {
+      if (row.classList.contains("day")) day = row;
+      else found.set(row.id, { row, day });
+    }
+    return found;
+  };
+
+  /** Takes over what a fresh page has of the thread: rows that changed, and rows that are new, each where it belongs. */
+  const merge = (page, later = () => {}) => {
     const facts = document.getElementById("thread-facts");
     const freshFacts = page.getElementById("thread-facts");
-    if (facts && freshFacts && !facts.contains(document.activeElement)) facts.replaceChildren(...freshFacts.childNodes);
-    const fresh = page.getElementById("messages");
-    if (!messages || !fresh) return;
-    const shown = new Map([...messages.children].map((row) => [row.id, row]));
-    let added = 0;
-    const change = () => {
-      for (const row of [...fresh.children]) {
-        const old = shown.get(row.id);
-        if (!old) {
-          // A heading of a day that is shown already, further up.
-          if (row.classList.contains("day") && [...messages.querySelectorAll(".day")].some((day) => day.textContent === row.textContent)) continue;
-          messages.append(row);
-          added += row.classList.contains("day") ? 0 : 1;
-        } else if (!old.isEqualNode(row) && !old.contains(document.activeElement)) {
-          // Its place in the search stays marked.
-          row.classList.toggle("sought", old.classList.contains("sought"));
-          if (!old.isEqualNode(row)) old.replaceWith(row);
-        }
-      }
-    };
+    if (facts && freshFacts && facts.innerHTML !== freshFacts.innerHTML) {
+      if (wx.inUse(facts)) later(facts);
+      else facts.replaceChildren(...freshFacts.childNodes);
+    }
+    const list = page.getElementById("messages");
+    if (!messages || !list) return;
+    const [shown, fresh] = [rows(messages), rows(list)];
+    const added = [...fresh.keys()].filter((id) => !shown.has(id)).length;
+    // Nothing joins the two, or the fresh one reaches further back.
+    const apart = added > 0 && added === fresh.size;
+    const [[first], [top]] = [fresh.keys(), shown.keys()];
+    const further = apart || (first !== top && fresh.has(top));
     const follows = atEnd();
-    keeping(change);
+    keeping(() => {
+      if (further) document.getElementById("earlier").replaceWith(page.getElementById("earlier"));
+      if (apart) {
+        messages.replaceChildren(...list.childNodes);
+        return;
+      }
+      let before = null;
+      const above = [];
+      for (const [id, { row }] of fresh) {
+        const old = shown.get(id)?.row;
+        if (!old) {
+          if (before) before.after(row);
+          else above.push(row);
+          if (before) before = row;
+          continue;
+        }
+        if (!before) old.before(...above);
+        before = old;
+        // Its place in the search stays marked.
+        row.classList.toggle("sought", old.classList.contains("sought"));
+        const same = searched ? old.textContent === row.textContent : old.isEqualNode(row);
+        if (same) continue;
+        if (wx.inUse(old)) {
+          later(old);
+          continue;
+        }
+        old.replaceWith(row);
+        before = row;
+      }
+      if (added > 0) headings(new Map([...shown, ...fresh]));
+    });
     if (added > 0 && !follows) below.hidden = false;
   };
 
-  const mergeList = (page) => {
-    const fresh = page.getElementById("chat-list");
-    if (!list || !fresh || list.contains(document.activeElement)) return;
-    if (fresh.innerHTML !== list.innerHTML) list.replaceChildren(...fresh.childNodes);
+  /** Puts the heading of each day before its first message, and nowhere else. */
+  const headings = (known) => {
+    for (const day of messages.querySelectorAll(".day")) day.remove();
+    let last = "";
+    for (const row of [...messages.children]) {
+      const day = known.get(row.id)?.day;
+      if (!day || day.textContent === last) continue;
+      last = day.textContent;
+      row.before(day);
+    }
   };
 
-  const refresh = async () => {
-    const page = await load(location.href.split("#")[0]);
-    if (!page) return;
-    mergeList(page);
+  const mergeList = (page, later = () => {}) => {
+    const fresh = page.getElementById("chat-list");
+    if (!list || !fresh || searched || fresh.innerHTML === list.innerHTML) return;
+    if (wx.inUse(list)) later(list);
+    else list.replaceChildren(...fresh.childNodes);
+  };
+
+  const refreshed = (page, later) => {
+    mergeList(page, later);
     // Where one reads what is long past, nothing new belongs.
-    if (scroll && scroll.hasAttribute("data-newest")) merge(page);
+    if (isNewest()) merge(page, later);
     count();
   };
-  // An old page of the list stays as it is.
-  if (!new URLSearchParams(location.search).has("cursor")) wx.changed.push(refresh);
+  // An old page of the list stays as it is, and so does what a search found.
+  if (!place.searchParams.has("cursor") && (scroll || !searched)) wx.changed.push(refreshed);
 
   if (below) below.addEventListener("click", toEnd);
   if (scroll) scroll.addEventListener("scroll", () => atEnd() && (below.hidden = true), { passive: true });
@@ -105,13 +165,16 @@
   // What is being waited for comes nearer.
   const count = () => {
     for (const time of document.querySelectorAll("time[data-countdown]")) {
-      const seconds = Math.max(0, Math.round((new Date(time.dateTime) - Date.now()) / 1000));
+      const seconds = Math.max(0, Math.round((new Date(time.dateTime) - wx.now()) / 1000));
       const two = (n) => String(n).padStart(2, "0");
       const hours = Math.floor(seconds / 3600);
       time.textContent = (hours > 0 ? `${hours}:` : "") + `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
       if (seconds === 0 && !time.dataset.over) {
         time.dataset.over = "1";
-        setTimeout(refresh, 1000);
+        setTimeout(async () => {
+          const page = await load(wx.address || location.pathname + location.search).catch(() => null);
+          if (page) refreshed(page);
+        }, 1000);
       }
     }
   };
@@ -165,12 +228,12 @@
   const problem = document.getElementById("composer-problem");
   const counter = document.getElementById("counter");
   const send = composer.querySelector("button.main");
-  const place = `draft:${location.pathname}`;
+  const draft = `draft:${location.pathname}`;
   const max = Number(composer.dataset.max);
-  if (!text.value) text.value = sessionStorage.getItem(place) || "";
+  if (!text.value) text.value = sessionStorage.getItem(draft) || "";
   const typed = () => {
-    if (text.value) sessionStorage.setItem(place, text.value);
-    else sessionStorage.removeItem(place);
+    if (text.value) sessionStorage.setItem(draft, text.value);
+    else sessionStorage.removeItem(draft);
     const bytes = new TextEncoder().encode(text.value).length;
     counter.textContent = bytes > 0 ? `${bytes}/${max}` : "";
     counter.classList.toggle("over", bytes > max);
@@ -194,11 +257,15 @@
     send.disabled = true;
     tell("");
     try {
-      const response = await fetch(composer.action, { method: "POST", body: new URLSearchParams(new FormData(composer)) });
-      const page = parse(await response.text());
-      if (response.ok) {
+      const { response, page } = await wx.page(composer.action, { method: "POST", body: new URLSearchParams(new FormData(composer)) });
+      // Sent is what led back to the thread, and nothing else.
+      if (response.ok && page.getElementById("messages")) {
         text.value = "";
         typed();
+        if (!isNewest()) {
+          location.href = response.url;
+          return;
+        }
         merge(page);
         mergeList(page);
         count();

@@ -10,11 +10,15 @@
   const gutter = code.querySelector(".gutter");
   const paint = code.querySelector(".paint");
   const file = form.dataset.file;
-  // Painting every character of a huge file would make typing slow.
+  // Taking a huge file apart at every key would make typing slow.
   const tooLong = source.value.length > 300000;
+  /** Lines beyond what is in sight that are drawn too, for whoever scrolls. */
+  const MARGIN = 60;
   let marks = [];
   let tab = document.querySelector("#tabs [aria-current]")?.value || "check";
   const begun = source.value;
+  const maySave = form.querySelector("button[value=save]") !== null;
+  const isUnsaved = () => maySave && (source.value !== begun || form.hasAttribute("data-unsaved"));
   let leaving = false;
 
   // Colours
@@ -34,6 +38,13 @@
     return found;
   }
 
+  // The same text is taken apart once.
+  let apart = { text: null, pieces: [] };
+  function piecesOf(text) {
+    if (apart.text !== text) apart = { text, pieces: tooLong ? [[text, ""]] : pieces(text) };
+    return apart.pieces;
+  }
+
   function span(text, name) {
     const element = document.createElement("span");
     element.className = name;
@@ -43,11 +54,10 @@
 
   /** Offsets of the findings, in the text as it is now. */
   function underlines(text) {
-    const starts = [0];
-    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+    const lines = starts(text);
     // Columns count characters, and some have two units here.
     const offset = (line, column) => {
-      const start = starts[line - 1];
+      const start = lines[line - 1];
       if (start === undefined) return text.length;
       let at = start;
       for (let n = 1; n < column && at < text.length; n += 1) at += text.codePointAt(at) > 0xffff ? 2 : 1;
@@ -59,40 +69,98 @@
       .sort((a, b) => a.from - b.from);
   }
 
+  /** Where each line begins. */
+  function starts(text) {
+    const found = [0];
+    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) found.push(at + 1);
+    return found;
+  }
+
+  // Only what is in sight is drawn, in a frame as high as all of it: a file of a thousand rules opens like one of ten.
+  const height = () => parseFloat(getComputedStyle(source).lineHeight);
+
+  /** The lines that are in sight, and so many more: the first, and the one behind the last. */
+  function inSight(lines, more) {
+    const first = Math.floor(code.scrollTop / height()) - more;
+    const last = Math.ceil((code.scrollTop + code.clientHeight) / height()) + more;
+    return [Math.max(0, Math.min(first, lines - 1)), Math.min(lines, last)];
+  }
+
+  /** Leaves room for the lines that are not drawn. */
+  function room(element, lines, first) {
+    element.style.height = `calc(1.2rem + ${lines * height()}px)`;
+    element.style.paddingTop = `calc(.6rem + ${first * height()}px)`;
+  }
+
+  function number(lines, [first, last]) {
+    const worst = new Map();
+    for (const mark of marks) if (mark.bad || !worst.has(mark.line)) worst.set(mark.line, mark.bad);
+    const drawn = document.createDocumentFragment();
+    for (let line = first + 1; line <= last; line += 1) {
+      if (worst.has(line)) drawn.append(span(String(line), worst.get(line) ? "bad" : "warn"), "\n");
+      else drawn.append(`${line}\n`);
+    }
+    room(gutter, lines, first);
+    gutter.style.minWidth = `calc(${String(lines).length}ch + 1.2rem)`;
+    gutter.replaceChildren(drawn);
+  }
+
+  /** The line that makes the page as wide as it is: Chinese characters are about twice as wide. */
+  function widest(text) {
+    let [best, most] = ["", 0];
+    for (const line of text.split("\n")) {
+      if (line.length * 2 <= most) continue;
+      const width = line.length + (line.match(/[^\x00-\xff]/g) || []).length;
+      if (width > most) [best, most] = [line, width];
+    }
+    return best;
+  }
+
+  function colour(text, from, to) {
+    const drawn = document.createDocumentFragment();
+    const under = underlines(text);
+    let at = 0;
+    for (const [piece, name] of piecesOf(text)) {
+      let [begin, end] = [Math.max(at, from), Math.min(at + piece.length, to)];
+      at += piece.length;
+      while (begin < end) {
+        const mark = under.find((mark) => mark.to > begin);
+        const inside = mark && mark.from <= begin;
+        const stop = Math.min(end, mark ? (inside ? mark.to : mark.from) : Infinity);
+        const classes = [name, inside ? mark.name : ""].filter(Boolean).join(" ");
+        const now = text.slice(begin, stop);
+        drawn.append(classes ? span(now, classes) : now);
+        begin = stop;
+      }
+      if (at >= to) break;
+    }
+    return drawn;
+  }
+
+  let drawn = [0, 0];
   function draw() {
     const text = source.value;
-    const lines = text.split("\n").length;
-    const numbers = document.createDocumentFragment();
-    const worst = new Map();
-    for (const mark of marks) if (!worst.get(mark.line)) worst.set(mark.line, mark.bad);
-    for (const mark of marks) if (mark.bad) worst.set(mark.line, true);
-    for (let line = 1; line <= lines; line += 1) {
-      if (worst.has(line)) numbers.append(span(String(line), worst.get(line) ? "bad" : "warn"), "\n");
-      else numbers.append(`${line}\n`);
-    }
-    gutter.replaceChildren(numbers);
-    const drawn = document.createDocumentFragment();
-    if (tooLong) {
-      drawn.append(text);
-    } else {
-      const under = underlines(text);
-      let at = 0;
-      for (const [piece, name] of pieces(text)) {
-        let rest = piece;
-        while (rest) {
-          const mark = under.find((mark) => mark.to > at);
-          const inside = mark && mark.from <= at;
-          const end = mark ? (inside ? mark.to : mark.from) : Infinity;
-          const now = rest.slice(0, Math.max(1, end - at));
-          const classes = [name, inside ? mark.name : ""].filter(Boolean).join(" ");
-          drawn.append(classes ? span(now, classes) : now);
-          at += now.length;
-          rest = rest.slice(now.length);
-        }
-      }
-    }
-    drawn.append("\n");
-    paint.replaceChildren(drawn);
+    const begins = starts(text);
+    drawn = inSight(begins.length, MARGIN);
+    const [first, last] = drawn;
+    number(begins.length, drawn);
+    room(paint, begins.length, first);
+    const end = begins[last] ?? text.length;
+    paint.replaceChildren(colour(text, begins[first], end), "\n", span(widest(text), "widest"));
+  }
+
+  code.addEventListener(
+    "scroll",
+    () => {
+      const [first, last] = inSight(starts(source.value).length, 0);
+      if (first < drawn[0] || last > drawn[1]) draw();
+    },
+    { passive: true },
+  );
+
+  function scrollTo(line) {
+    code.scrollTop = Math.max(0, (line - 4) * height());
+    code.scrollLeft = 0;
   }
 
   /** Puts the cursor on a line, and the line into sight. */
@@ -101,9 +169,7 @@
     const at = lines.reduce((sum, text) => sum + text.length + 1, 0) + column - 1;
     source.focus({ preventScroll: true });
     source.setSelectionRange(at, at);
-    const height = gutter.scrollHeight / Math.max(1, source.value.split("\n").length);
-    code.scrollTop = Math.max(0, (line - 4) * height);
-    code.scrollLeft = 0;
+    scrollTo(line);
     if (!code.getBoundingClientRect().height || code.getBoundingClientRect().top < 0) code.scrollIntoView({ block: "nearest" });
   }
 
@@ -118,10 +184,9 @@
     part.classList.add("working");
     part.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch("/rules/look", { method: "POST", body, headers: { Accept: "text/html" }, signal: asking.signal });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const { response, page } = await wx.page("/rules/look", { method: "POST", body, signal: asking.signal });
       const fresh = page.getElementById("part");
-      if (!fresh) throw new Error(answer.statusText);
+      if (!fresh) throw new Error(`${response.status} ${response.statusText}`);
       const typed = part.contains(document.activeElement) ? document.activeElement.name : null;
       part.replaceChildren(...fresh.childNodes);
       if (typed) part.querySelector(`[name="${typed}"]`)?.focus();
@@ -180,6 +245,7 @@
     // Where the findings stood nobody knows any more.
     marks = [];
     draw();
+    keep();
     later();
   });
   document.addEventListener("selectionchange", () => document.activeElement === source && near());
@@ -192,9 +258,9 @@
       look(button.value);
     }
   });
-  // Whoever sends a form means to leave.
+  // Whoever sends the text means to leave; any other form, as that for the language, would lose it.
   addEventListener("submit", (event) => {
-    leaving = !event.defaultPrevented;
+    leaving = !event.defaultPrevented && event.target === form;
   });
   document.addEventListener("click", (event) => {
     const jump = event.target.closest("a.jump");
@@ -210,25 +276,81 @@
       event.preventDefault();
       if (save) form.requestSubmit(save);
     }
-    if (event.key === "Enter" && event.target.id === "try-message") {
+    if (event.key === "Enter" && event.target.id === "try-message" && !event.isComposing) {
       event.preventDefault();
       look("try-it");
     }
   });
   addEventListener("beforeunload", (event) => {
-    const mine = source.value !== begun && form.querySelector("button[value=save]");
-    if (mine && !leaving) event.preventDefault();
+    if (isUnsaved() && !leaving) event.preventDefault();
   });
 
-  if (part.querySelector(".findings, .verdict, .try, .diff")) shown();
-  else look("check");
-  const line = Number(form.dataset.line);
-  if (line > 0) {
+  // What is not saved is kept in this tab, and offered when the file is opened again: after a session's end, or a slip.
+  const place = `source:${file}`;
+  const kept = document.getElementById("kept");
+  function keep() {
+    try {
+      if (isUnsaved()) sessionStorage.setItem(place, JSON.stringify({ base: form.elements.base.value, text: source.value }));
+      else sessionStorage.removeItem(place);
+    } catch {
+      // A tab that can't keep it still asks before one leaves.
+    }
+  }
+  if (form.hasAttribute("data-saved")) {
+    sessionStorage.removeItem(place);
+    // What is written from here on is not saved, also when the page is loaded again.
+    const here = new URL(location.href);
+    here.searchParams.delete("saved");
+    history.replaceState(history.state, "", here);
+  }
+  const before = JSON.parse(sessionStorage.getItem(place) || "null");
+  if (form.hasAttribute("data-unsaved")) {
+    keep();
+  } else if (kept && before && before.text !== source.value) {
+    kept.hidden = false;
+    kept.addEventListener("click", (event) => {
+      const what = event.target.closest("button")?.value;
+      if (!what) return;
+      kept.hidden = true;
+      if (what === "drop") {
+        sessionStorage.removeItem(place);
+        return;
+      }
+      source.value = before.text;
+      // Whoever changed the file since is not overwritten in silence.
+      form.elements.base.value = before.base;
+      source.dispatchEvent(new Event("input"));
+    });
+  }
+  for (const link of document.querySelectorAll("a[data-drop]")) {
+    link.addEventListener("click", () => {
+      leaving = true;
+      sessionStorage.removeItem(place);
+    });
+  }
+
+  // The field's own text, which nobody sees, takes long to lay out where it is long: it comes once the page is shown.
+  let seen = false;
+  const see = () => {
+    if (seen) return;
+    seen = true;
+    code.classList.add("seen");
+    if (line === 0) return;
     go(line);
     const text = source.value.split("\n")[line - 1] || "";
     if (/= ""$/.test(text)) {
       const at = source.selectionStart + text.length - 1;
       source.setSelectionRange(at, at);
     }
+  };
+  const line = Number(form.dataset.line);
+  if (line > 0) {
+    scrollTo(line);
+    draw();
   }
+  source.addEventListener("focus", see);
+  requestAnimationFrame(() => setTimeout(see));
+
+  if (part.querySelector(".findings, .verdict, .try, .diff")) shown();
+  else look("check");
 })();

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::explanation::{Condition, Near};
 use super::finding::{Finding, Spot};
 use crate::console::Console;
 use crate::console::problem::Problem;
@@ -314,6 +315,9 @@ pub(in crate::console) struct TrialMiss {
     pub rule: String,
     /// What to make of it.
     pub suggestion: String,
+    /// The same, taken apart for the pages.
+    #[serde(skip)]
+    pub near: Near,
 }
 
 /// What one rule made of the message.
@@ -325,6 +329,12 @@ pub(in crate::console) struct TrialRule {
     pub matched: bool,
     /// The first condition that did not hold, or what else became of it.
     pub why: Option<String>,
+    /// That condition, taken apart for the pages.
+    #[serde(skip)]
+    pub failed: Option<Condition>,
+    /// What else became of it.
+    #[serde(skip)]
+    pub note: Option<String>,
 }
 
 /// Rules that are asked are told up to here.
@@ -396,6 +406,7 @@ impl Trial {
                 .map(|miss| TrialMiss {
                     rule: miss.rule.as_str().to_owned(),
                     suggestion: miss.suggestion.clone(),
+                    near: Near::from(miss.clone()),
                 })
                 .collect(),
             asked: asked.take(ASKED).map(TrialRule::of).collect(),
@@ -410,6 +421,12 @@ impl TrialRule {
             rule: trace.rule.as_str().to_owned(),
             matched: trace.matched,
             why: failed.map(ToString::to_string).or_else(|| trace.note.clone()),
+            failed: failed.map(|failed| Condition {
+                key: failed.key.clone(),
+                held: failed.held,
+                why: failed.why.clone(),
+            }),
+            note: trace.note.clone(),
         }
     }
 }

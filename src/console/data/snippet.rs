@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::console::Console;
 use crate::console::problem::Problem;
 use crate::rules::MAX_TEXT;
+use crate::store::SnippetExists;
 
 /// A text under a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -17,10 +18,10 @@ pub(in crate::console) struct Snippet {
 }
 
 /// More would not be found again.
-const MOST: usize = 200;
+pub(in crate::console) const MOST: usize = 200;
 
 /// Characters of a name.
-const NAME: usize = 40;
+pub(in crate::console) const NAME: usize = 40;
 
 /// Why a snippet is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,9 @@ pub(in crate::console) enum Unfit {
     /// The text.
     #[error("a text has 1 to {MAX_TEXT} bytes")]
     Text,
+    /// Another one has the name.
+    #[error("there is a snippet of this name already")]
+    Taken,
     /// There are too many.
     #[error("there are {MOST} snippets already; delete one first")]
     TooMany,
@@ -76,6 +80,29 @@ impl Console {
         }
         self.store.put_snippet(&snippet.name, &snippet.text, by).await?;
         Ok(Ok(()))
+    }
+}
+
+impl Console {
+    /// Keeps one under its name, instead of that which was called `was`; never in the place of another one.
+    pub(in crate::console) async fn rename_snippet(
+        &self,
+        was: Option<&str>,
+        snippet: &Snippet,
+        by: &str,
+    ) -> Result<Result<(), Unfit>, Problem> {
+        if let Err(unfit) = snippet.check() {
+            return Ok(Err(unfit));
+        }
+        let there = self.store.snippets().await?;
+        if there.len() >= MOST && there.iter().all(|other| Some(other.name.as_str()) != was) {
+            return Ok(Err(Unfit::TooMany));
+        }
+        let renamed = self
+            .store
+            .rename_snippet(was, &snippet.name, &snippet.text, by)
+            .await?;
+        Ok(renamed.map_err(|SnippetExists| Unfit::Taken))
     }
 }
 

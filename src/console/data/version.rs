@@ -59,6 +59,59 @@ pub(in crate::console) async fn versions(console: &Console) -> Result<Vec<Versio
     Ok(told.collect())
 }
 
+/// A part of the history, for the page.
+pub(in crate::console) struct Part {
+    pub versions: Vec<Version>,
+    /// The place from which earlier ones are told.
+    pub next: Option<i64>,
+}
+
+/// At most so many versions from a place of the history on; without one, from the latest on.
+pub(in crate::console) async fn part(
+    console: &Console,
+    place: Option<i64>,
+    limit: usize,
+) -> Result<Part, Problem> {
+    // One more than is shown is the version before the last; at a place, the first is that which the part before ended with.
+    let wanted = limit + 1 + usize::from(place.is_some());
+    let swaps = console
+        .store
+        .rule_set_swaps_from(place, u32::try_from(wanted).unwrap_or(u32::MAX))
+        .await?;
+    let mut until = None;
+    let mut versions: Vec<Version> = swaps
+        .iter()
+        .enumerate()
+        .map(|(at, (_, swap))| Version {
+            version: swap.version.as_str().to_owned(),
+            live: swap.live,
+            until: until.replace(swap.live),
+            before: swaps
+                .get(at + 1)
+                .map(|(_, before)| before.version.as_str().to_owned()),
+        })
+        .collect();
+    if place.is_some() && !versions.is_empty() {
+        versions.remove(0);
+    }
+    let more = versions.len() > limit;
+    versions.truncate(limit);
+    let last = swaps.len().checked_sub(2).filter(|_| more);
+    Ok(Part {
+        versions,
+        next: last.map(|last| swaps[last].0),
+    })
+}
+
+/// The version that was in force before a version last went live; nothing of the first one.
+pub(in crate::console) async fn before(console: &Console, version: &str) -> Result<Option<String>, Problem> {
+    let Some(place) = console.store.rule_set_place(&version.into()).await? else {
+        return Ok(None);
+    };
+    let swaps = console.store.rule_set_swaps_from(Some(place), 2).await?;
+    Ok(swaps.get(1).map(|(_, before)| before.version.as_str().to_owned()))
+}
+
 /// A version with its files.
 pub(in crate::console) async fn files(console: &Console, version: &str) -> Result<VersionFiles, Problem> {
     let archived = console.editor.archived(&version.into()).await?;

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::address;
 use crate::console::data::mark::{Piece, marked};
-use crate::console::html::{Watch, segment};
+use crate::console::html::Watch;
 use crate::console::words::status::tone;
 use crate::console::words::{Words, told};
 use crate::message::{Direction, Entry, Link, MessageId, MiniProgramPage, Reply};
@@ -29,7 +30,7 @@ pub(super) struct Bubble {
     pub reason: Option<String>,
     /// The rule that decided, and its page.
     pub rule: Option<(String, String)>,
-    /// Rules of a version.
+    /// The user of the console who wrote it by hand.
     pub author: Option<String>,
     /// Where one may draft a rule from this message, when no rule answered it.
     pub draft: Option<String>,
@@ -55,6 +56,7 @@ pub(super) enum Body {
     Card(Card),
     /// Something that is only named: a voice message, our own picture.
     Named {
+        icon: &'static str,
         kind: String,
         detail: String,
     },
@@ -99,7 +101,7 @@ pub(super) struct Style<'a> {
     pub pictures: &'a HashMap<MessageId, PictureState>,
 }
 
-/// Messages in the order of time as bubbles; `days` puts a heading before the first of each day.
+/// Messages in the order of time as bubbles, with a heading before the first of each day.
 pub(super) fn bubbles(entries: &[Entry], style: &Style<'_>) -> Vec<Bubble> {
     let mut day = String::new();
     let rules: HashMap<_, _> = entries
@@ -162,17 +164,12 @@ pub(super) fn bubble(entry: &Entry, style: &Style<'_>) -> Bubble {
         rule: entry
             .rule
             .as_ref()
-            .map(|rule| (rule.to_string(), rule_page(entry.app.as_str(), rule.as_str()))),
+            .map(|rule| (rule.to_string(), address::rule(entry.app.as_str(), rule.as_str()))),
         author: entry.author.clone(),
-        draft: draft.map(|text| format!("/rules/draft?{}", query(&[("text", text)]))),
+        draft: draft.map(|text| address::draft(entry.app.as_str(), text)),
         raw: serde_json::to_string_pretty(&entry.fields).unwrap_or_default(),
         sought: style.sought == Some(entry.id),
     }
-}
-
-/// The page of a rule.
-pub(super) fn rule_page(app: &str, rule: &str) -> String {
-    format!("/rules/{}/{}", segment(app), segment(rule))
 }
 
 /// The query of an address.
@@ -230,16 +227,28 @@ fn body(entry: &Entry, style: &Style<'_>) -> Body {
             href: None,
         }),
         "location" => Body::Named {
+            icon: "i-place",
             kind: w.status.location.to_owned(),
             detail: field("Label"),
         },
         kind => Body::Named {
+            icon: icon(kind),
             kind: w.status.kind(kind).to_owned(),
             detail: match field("Recognition") {
                 said if said.is_empty() => content.to_owned(),
                 said => said,
             },
         },
+    }
+}
+
+/// The sign of what is only named.
+fn icon(msg_type: &str) -> &'static str {
+    match msg_type {
+        "image" => "i-picture",
+        "voice" => "i-voice",
+        "video" | "shortvideo" => "i-video",
+        _ => "i-text",
     }
 }
 
@@ -266,10 +275,12 @@ fn of_reply(reply: &Reply, w: &Words) -> Body {
             href: None,
         }),
         Reply::Webhook(webhook) => Body::Named {
+            icon: "i-link",
             kind,
             detail: webhook.place().to_owned(),
         },
         Reply::Text(_) | Reply::Image(_) => Body::Named {
+            icon: icon(reply.msg_type()),
             kind,
             detail: reply.summary(),
         },
@@ -305,8 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_of_any_name_has_a_page() {
-        assert_eq!(rule_page("shop", "a/b 价?"), "/rules/shop/a%2Fb%20%E4%BB%B7%3F");
+    fn a_query_can_hold_anything() {
         assert_eq!(query(&[("text", "a&b=多")]), "text=a%26b%3D%E5%A4%9A");
     }
 }

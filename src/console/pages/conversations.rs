@@ -1,19 +1,20 @@
 //! The list of conversations, alone or beside one of them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use askama::Template;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use warp::reply::Response;
 
+use super::address;
 use super::bubble::{Body, Shown, query};
 use super::thread::{Composer, Thread, Wish};
 use super::{Frame, Place};
 use crate::console::Console;
 use crate::console::data::conversation::{Conversation, ConversationPage, ConversationQuery, Show};
 use crate::console::data::mark::{Piece, excerpt};
-use crate::console::html::{html, segment};
+use crate::console::html::html;
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::message::{AppName, Direction, OpenId};
@@ -24,13 +25,13 @@ struct ConversationsPage {
     frame: Frame,
     list: List,
     thread: Option<Thread>,
+    /// How many rows went with a customer who was forgotten a moment ago.
+    forgotten: Option<u64>,
 }
 
 /// The list as it is drawn.
 pub(super) struct List {
     rows: Vec<Row>,
-    /// The apps to choose from, where there are several.
-    apps: Vec<String>,
     app: String,
     q: String,
     show: Show,
@@ -55,7 +56,7 @@ struct Row {
     app: String,
     /// Whether the line is the shop's.
     ours: bool,
-    /// Who wrote the line by hand.
+    /// What it says.
     line: Vec<Piece>,
     /// What stands for a line without text.
     kind: String,
@@ -71,19 +72,19 @@ struct Row {
 pub(super) struct Avatar {
     pub letters: String,
     /// Which of the colours.
-    pub hue: u64,
+    pub hue: u8,
 }
 
 /// Colours that avatars have.
-const HUES: u64 = 8;
+const HUES: u8 = 8;
 
 /// Characters of a line of the list.
 const LINE: usize = 60;
 
 impl Avatar {
     pub fn of(openid: &OpenId) -> Self {
-        let mut hasher = DefaultHasher::new();
-        openid.as_str().hash(&mut hasher);
+        // Of a hash that no release of a library changes: a customer keeps their colour.
+        let digest = Sha256::digest(openid.as_str());
         // Openids of an app begin alike; their ends differ.
         let tail: Vec<char> = openid
             .as_str()
@@ -99,7 +100,7 @@ impl Avatar {
             } else {
                 letters
             },
-            hue: hasher.finish() % HUES,
+            hue: digest[0] % HUES,
         }
     }
 }
@@ -125,6 +126,7 @@ pub(super) struct PageQuery {
     cursor: Option<String>,
     at: Option<String>,
     before: Option<String>,
+    forgotten: Option<u64>,
 }
 
 impl PageQuery {
@@ -157,13 +159,10 @@ pub(super) fn kept(list: &ConversationQuery) -> String {
     }
 }
 
-/// The page of a conversation.
-pub(super) fn address(app: &AppName, openid: &OpenId) -> String {
-    format!(
-        "/conversations/{}/{}",
-        segment(app.as_str()),
-        segment(openid.as_str())
-    )
+/// The app and the customer of an address.
+pub(super) fn names(request: &Request) -> Result<(AppName, OpenId), Problem> {
+    let (app, openid): (String, String) = (request.param(0)?, request.param(1)?);
+    Ok((app.into(), openid.into()))
 }
 
 /// `GET /conversations`
@@ -173,11 +172,12 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
     let found = console.conversations(&asked).await?;
     let title = request.lang.words().conversations.title;
     let frame = Frame::new(&console, &request, Place::Conversations, title);
-    let list = list(&console, &frame, &asked, found, None);
+    let list = list(&frame, &asked, found, None);
     html(&ConversationsPage {
         frame,
         list,
         thread: None,
+        forgotten: query.forgotten,
     })
 }
 
@@ -192,8 +192,7 @@ pub(super) async fn draw(
     request: &Request,
     composer: Composer,
 ) -> Result<Response, Problem> {
-    let (app, openid): (String, String) = (request.param(0)?, request.param(1)?);
-    let (app, openid): (AppName, OpenId) = (app.into(), openid.into());
+    let (app, openid) = names(request)?;
     let query: PageQuery = request.query()?;
     let asked = query.list();
     let frame = Frame::new(console, request, Place::Conversations, short(openid.as_str()));
@@ -208,22 +207,22 @@ pub(super) async fn draw(
         console.conversations(&asked),
         Thread::gather(console, &frame, &wish, composer),
     )?;
-    let list = list(console, &frame, &asked, found, Some((&app, &openid)));
+    let list = list(&frame, &asked, found, Some((&app, &openid)));
     html(&ConversationsPage {
         frame,
         list,
         thread: Some(thread),
+        forgotten: None,
     })
 }
 
 fn list(
-    console: &Console,
     frame: &Frame,
     asked: &ConversationQuery,
     found: ConversationPage,
     current: Option<(&AppName, &OpenId)>,
 ) -> List {
-    let several = console.apps.len() > 1;
+    let several = frame.apps.len() > 1;
     let keep = kept(asked);
     let wanted = asked.wanted().unwrap_or_default();
     let rows = found
@@ -251,10 +250,6 @@ fn list(
     };
     List {
         rows,
-        apps: match several {
-            true => console.apps.iter().map(|app| app.name.to_string()).collect(),
-            false => Vec::new(),
-        },
         app: asked.app.clone().unwrap_or_default(),
         q: wanted.to_owned(),
         show,
@@ -288,10 +283,9 @@ fn row(
     let by_hand = conversation.last_reply.filter(|reply| reply.author.is_some());
     let replied = by_hand.filter(|reply| reply.time >= conversation.last.time);
     let shown = replied.as_ref().unwrap_or(&conversation.last);
-    let thread = address(&app, &openid);
     let href = match wanted {
-        "" => format!("{thread}{keep}"),
-        _ => format!("{thread}{keep}&at={id}#m-{id}", id = shown.id),
+        "" => address::conversation(app.as_str(), openid.as_str()) + keep,
+        _ => address::message(app.as_str(), openid.as_str(), keep, &shown.id),
     };
     let text = shown.content.as_deref().unwrap_or_default();
     let kind = match (&shown.event, shown.msg_type.as_str()) {
@@ -327,8 +321,8 @@ mod tests {
 
     #[test]
     fn a_customer_always_looks_the_same() {
-        let (a, b) = (Avatar::of(&"oAbCdEf-9x".into()), Avatar::of(&"oAbCdEf-9x".into()));
-        assert_eq!((a.letters.as_str(), a.hue), ("9X", b.hue));
+        let avatar = Avatar::of(&"oAbCdEf-9x".into());
+        assert_eq!((avatar.letters.as_str(), avatar.hue), ("9X", 5));
         assert_eq!(Avatar::of(&"".into()).letters, "?");
         assert_eq!(short("oAlice"), "oAlice");
         assert_eq!(short("o6zAJs1234567890abcd"), "o6zAJs…abcd");

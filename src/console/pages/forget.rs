@@ -7,13 +7,15 @@ use http::StatusCode;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::conversations::address;
+use super::address;
+use super::conversations::names;
 use super::{Frame, Place};
 use crate::console::Console;
 use crate::console::html::{html, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::message::{AppName, OpenId};
+use crate::store::Erased;
 
 #[derive(Template)]
 #[template(path = "forget.html", config = "src/console/askama.toml")]
@@ -55,7 +57,15 @@ pub(in crate::console) async fn forget(console: Arc<Console>, request: Request) 
         .await?;
     match forgotten.contacts {
         0 => Err(Problem::not_found()),
-        _ => Ok(see_other("/conversations")),
+        _ => {
+            let Erased {
+                messages,
+                replies,
+                pictures,
+            } = forgotten.erased;
+            let rows = messages + replies + pictures;
+            Ok(see_other(&format!("/conversations?forgotten={rows}")))
+        }
     }
 }
 
@@ -69,14 +79,9 @@ fn draw(
     let title = request.lang.words().conversations.forget_title;
     html(&ForgetPage {
         frame: Frame::new(console, request, Place::Conversations, title),
-        thread: address(&app, &openid),
+        thread: address::conversation(app.as_str(), openid.as_str()),
         app: app.into(),
         openid: openid.into(),
         wrong,
     })
-}
-
-fn names(request: &Request) -> Result<(AppName, OpenId), Problem> {
-    let (app, openid): (String, String) = (request.param(0)?, request.param(1)?);
-    Ok((app.into(), openid.into()))
 }

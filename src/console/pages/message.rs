@@ -6,8 +6,8 @@ use askama::Template;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::bubble::{Body, Bubble, Shown, Style, bubble, query, rule_page};
-use super::conversations::address;
+use super::address;
+use super::bubble::{Body, Bubble, Shown, Style, bubble};
 use super::thread::pictures;
 use super::{Frame, Place};
 use crate::console::Console;
@@ -152,13 +152,13 @@ fn facts(frame: &Frame, entry: &Entry) -> Facts {
     Facts {
         app: entry.app.to_string(),
         openid: entry.openid.to_string(),
-        thread: format!("{}?at={id}#m-{id}", address(&entry.app, &entry.openid)),
+        thread: address::message(entry.app.as_str(), entry.openid.as_str(), "", &id),
         status: status.of(&entry.status).to_owned(),
         tone: tone(&entry.status),
         rule: entry
             .rule
             .as_ref()
-            .map(|rule| (rule.to_string(), rule_page(entry.app.as_str(), rule.as_str()))),
+            .map(|rule| (rule.to_string(), address::rule(entry.app.as_str(), rule.as_str()))),
         rule_set: entry.rule_set.as_ref().map(ToString::to_string),
         kind: match &entry.event {
             Some(event) => event.clone(),
@@ -247,7 +247,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
         tone: tone(&explanation.status),
         rule: explanation
             .rule
-            .map(|rule| (rule.clone(), rule_page(&app, &rule))),
+            .map(|rule| (rule.clone(), address::rule(&app, &rule))),
         transfer: explanation.transfer.is_some(),
         replies: explanation
             .replies
@@ -275,7 +275,7 @@ fn told_why(frame: &Frame, explanation: Explanation, id: MessageId) -> Why {
             .content
             .as_deref()
             .filter(|_| unanswered)
-            .map(|text| format!("/rules/draft?{}", query(&[("text", text)]))),
+            .map(|text| address::draft(&app, text)),
     }
 }
 
@@ -286,7 +286,7 @@ fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> R
         (why::key(lang, &condition.key), why)
     };
     RuleLine {
-        href: rule_page(app, &tried.rule),
+        href: address::rule(app, &tried.rule),
         place: format!("{}:{}", tried.file, tried.line),
         priority: (tried.priority != 0).then_some(tried.priority),
         matched: tried.matched,
@@ -309,8 +309,18 @@ fn rule_line(frame: &Frame, app: &str, tried: Tried, decided: Option<&str>) -> R
 }
 
 fn near_line(frame: &Frame, app: &str, near: Near) -> NearLine {
+    NearLine {
+        href: address::rule(app, &near.rule),
+        place: format!("{}:{}", near.file, near.line),
+        text: near_text(frame, &near),
+        rule: near.rule,
+    }
+}
+
+/// What a rule that nearly matched lacked.
+pub(super) fn near_text(frame: &Frame, near: &Near) -> String {
     let (w, lang) = (frame.w.messages, frame.lang);
-    let text = match (near.lack, &near.word) {
+    match (near.lack, &near.word) {
         (_, None) => {
             let words = why::condition(lang, &near.key, &near.why);
             filled_all(w.near_condition, &[&why::key(lang, &near.key), &words])
@@ -323,11 +333,5 @@ fn near_line(frame: &Frame, app: &str, near: Near) -> NearLine {
             };
             filled_all(pattern, &[&word.found, &word.keyword])
         }
-    };
-    NearLine {
-        href: rule_page(app, &near.rule),
-        place: format!("{}:{}", near.file, near.line),
-        rule: near.rule,
-        text,
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use warp::reply::Response;
 
-use super::bubble::{query, rule_page};
+use super::address;
+use super::bubble::query;
 use super::conversations::short;
 use super::{Frame, Place};
 use crate::console::Console;
@@ -23,13 +24,14 @@ use crate::message::Direction;
 struct MessagesPage {
     frame: Frame,
     rows: Vec<Row>,
-    apps: Vec<String>,
     asked: LogQuery,
     /// Value, word and whether it is chosen.
     statuses: Vec<(&'static str, &'static str, bool)>,
     directions: [(&'static str, &'static str, bool); 3],
     /// How many filters are set that are not in sight.
     filters: usize,
+    /// Whether it shows what comes: the newest rows do, what was searched for in the whole log does not.
+    is_live: bool,
     older: Option<String>,
     back_to: Option<String>,
     export_csv: String,
@@ -74,10 +76,6 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
     let filtered = filter_of(&request);
     html(&MessagesPage {
         rows,
-        apps: match console.apps.len() {
-            0 | 1 => Vec::new(),
-            _ => console.apps.iter().map(|app| app.name.to_string()).collect(),
-        },
         statuses: State::ALL
             .map(|state| {
                 (
@@ -93,6 +91,7 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
             ("out", status.outbound, direction == Way::Out),
         ],
         filters: hidden_filters(&asked),
+        is_live: asked.cursor.is_none() && wanted.is_empty(),
         older: found.next.map(|cursor| {
             let separator = if filtered.is_empty() { "" } else { "&" };
             format!("/messages?{filtered}{separator}{}", query(&[("cursor", &cursor)]))
@@ -134,7 +133,7 @@ fn row(frame: &Frame, message: Message, wanted: &str, several: bool) -> Row {
         full: frame.watch.full(&message.time),
         iso: message.time.to_string(),
         ours: message.direction == Direction::Out,
-        rule: rule.map(|rule| (rule.clone(), rule_page(&message.app, rule))),
+        rule: rule.map(|rule| (rule.clone(), address::rule(&message.app, rule))),
         app: if several { message.app } else { String::new() },
         name: short(&message.openid),
         openid: message.openid,

@@ -1,5 +1,6 @@
 //! Pages for people: the frame that they share, and a file for each.
 
+mod address;
 mod bubble;
 pub(super) mod conversations;
 pub(super) mod forget;
@@ -21,11 +22,12 @@ pub(super) mod unanswered;
 pub(super) mod versions;
 pub(super) mod write;
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt::Display;
 
 use askama::Template;
 use http::StatusCode;
+use serde::Deserialize;
 use warp::reply::Response;
 
 use super::Console;
@@ -34,11 +36,12 @@ use super::assets;
 use super::html::{self, Watch};
 use super::problem::Problem;
 use super::request::{Head, Request};
-use super::words::{Lang, Words, filled};
+use super::words::{self, Lang, Words, counted, filled};
 use crate::config::Role;
 
 /// Light, dark, or as the system has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Theme {
     #[default]
     Auto,
@@ -92,6 +95,8 @@ pub(super) struct Frame {
     pub watch: Watch,
     /// Path and query of this page, to come back to.
     pub here: String,
+    /// The names of all apps, in the order of the config.
+    pub apps: Vec<String>,
     /// How often the log had changed before this page was made; the live stream goes on from there.
     pub news: u64,
 }
@@ -117,6 +122,7 @@ impl Frame {
                 lang: request.lang,
             },
             here,
+            apps: console.apps.iter().map(|app| app.name.to_string()).collect(),
             news: request.news,
         }
     }
@@ -169,13 +175,52 @@ impl Frame {
         html::number(*number.borrow())
     }
 
+    /// The form of a text that goes with a number.
+    pub fn counted(&self, text: &str, n: impl Count) -> String {
+        counted(text, n.count())
+    }
+
     /// A text with something in the place of its `{}`.
     pub fn filled(&self, text: &str, with: impl Display) -> String {
         filled(text, with)
     }
 
+    /// The editor of a rule file, at a line.
+    pub fn edit_link(&self, file: &str, line: &usize) -> String {
+        address::edit(file, *line)
+    }
+
     pub fn asset(&self, name: &str) -> String {
         assets::address(name)
+    }
+}
+
+/// What a template counts: numbers of any kind, which reach it by reference or not.
+pub(super) trait Count {
+    fn count(self) -> u64;
+}
+
+impl Count for usize {
+    fn count(self) -> u64 {
+        self as u64
+    }
+}
+
+impl Count for u16 {
+    fn count(self) -> u64 {
+        self.into()
+    }
+}
+
+impl Count for u64 {
+    fn count(self) -> u64 {
+        self
+    }
+}
+
+impl<T: Count + Copy> Count for &T {
+    fn count(self) -> u64 {
+        (*self).count()
     }
 }
 
@@ -186,8 +231,8 @@ struct ProblemPage<'a> {
     lang: Lang,
     theme: Theme,
     title: String,
-    words: &'a str,
-    detail: &'a str,
+    heading: &'a str,
+    detail: Cow<'a, str>,
     style: String,
     icon: String,
 }
@@ -195,7 +240,7 @@ struct ProblemPage<'a> {
 /// What went wrong, as a page.
 pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
     let w = lang.words();
-    let words = match problem.status() {
+    let heading = match problem.status() {
         StatusCode::NOT_FOUND => w.frame.not_found,
         StatusCode::FORBIDDEN => w.frame.forbidden,
         _ => w.frame.wrong,
@@ -205,8 +250,8 @@ pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
         lang,
         theme,
         title: problem.status().as_str().to_owned(),
-        words,
-        detail: problem.detail(),
+        heading,
+        detail: words::problem(lang, problem),
         style: assets::address("style.css"),
         icon: assets::address("icon.svg"),
     };

@@ -6,11 +6,11 @@ use askama::Template;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::{Frame, Place};
+use super::{Frame, Place, address};
 use crate::console::Console;
 use crate::console::data::app;
 use crate::console::data::outbox::{self, Outbox, OutboxCursor, OutboxItem, OutboxList, Standings};
-use crate::console::html::{self, html, number, see_other, segment};
+use crate::console::html::{self, html, number, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::console::words::{filled, told};
@@ -46,7 +46,6 @@ struct OutboxPage {
     frame: Frame,
     list: OutboxList,
     app: Option<String>,
-    apps: Vec<String>,
     outbox: Outbox,
     /// Whether this is not the beginning of the list.
     is_further: bool,
@@ -75,7 +74,6 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
         frame,
         list,
         app: app.map(Into::into),
-        apps: console.apps.iter().map(|app| app.name.to_string()).collect(),
         outbox,
         is_further: cursor.is_some(),
     })
@@ -203,12 +201,7 @@ impl OutboxPage {
 
     fn conversation(&self, item: &OutboxItem) -> String {
         let message = &item.message;
-        format!(
-            "/conversations/{}/{}?at={}",
-            segment(&message.app),
-            segment(&message.openid),
-            message.id
-        )
+        address::message(&message.app, &message.openid, "", &message.id)
     }
 
     /// Why it stands where it stands, without WeChat's own words: its code and its rid stand beside it.

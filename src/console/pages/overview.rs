@@ -7,16 +7,17 @@ use jiff::Zoned;
 use serde::Deserialize;
 use warp::reply::Response;
 
+use super::address;
 use super::health::Sign;
 use super::{Frame, Place};
 use crate::console::Console;
 use crate::console::chart::{Chart, Kind, Plot, Series, Shape, Step, sparkline};
 use crate::console::data::app;
 use crate::console::data::overview::{Figures, Overview, TopRule, UnansweredGroup, Window};
-use crate::console::html::{self, html, number, percent, segment};
+use crate::console::html::{self, html, number, percent};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
-use crate::console::words::filled;
+use crate::console::words::{counted, filled};
 
 #[derive(Deserialize)]
 struct Wish {
@@ -29,7 +30,6 @@ struct Wish {
 #[template(path = "overview.html", config = "src/console/askama.toml")]
 struct OverviewPage {
     frame: Frame,
-    apps: Vec<String>,
     overview: Overview,
     tiles: [Tile; 4],
     messages: Chart,
@@ -80,7 +80,6 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
         messages: messages(&frame, &overview, &starts),
         shares: shares(&frame, &overview, &starts),
         latency: latency(&frame, &overview, &starts),
-        apps: console.apps.iter().map(|app| app.name.to_string()).collect(),
         overview,
         frame,
     })
@@ -228,7 +227,7 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
         Tile {
             name: w.messages,
             figure: number(now.messages),
-            more: filled(w.events, number(now.events)),
+            more: counted(w.events, now.events),
             // More messages are neither good nor bad.
             change: grown.map(|text| Change {
                 class: "",
@@ -247,7 +246,7 @@ fn tiles(frame: &Frame, overview: &Overview) -> [Tile; 4] {
         Tile {
             name: w.delivered,
             figure: percent(now.sent, now.settled()),
-            more: filled(w.delivered_of, number(now.sent)),
+            more: counted(w.delivered_of, now.sent),
             change: with_change(points([now.sent, before.sent], [now.settled(), before.settled()])),
             course: course(|figures| share(figures.sent, figures.settled())),
         },
@@ -346,7 +345,7 @@ impl OverviewPage {
     }
 
     fn rule(&self, rule: &TopRule) -> String {
-        format!("/rules/{}/{}", segment(&rule.app), segment(&rule.rule))
+        address::rule(&rule.app, &rule.rule)
     }
 
     /// Where a rule for these texts, and its tests, are drafted.
@@ -380,7 +379,7 @@ impl OverviewPage {
         let text = if self.overview.recounting {
             w.index_rebuilding.to_owned()
         } else if self.overview.uncounted >= MANY {
-            filled(w.index_behind, number(self.overview.uncounted))
+            counted(w.index_behind, self.overview.uncounted)
         } else {
             return None;
         };

@@ -6,7 +6,7 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::THEME;
+use super::{THEME, Theme};
 use crate::console::Console;
 use crate::console::html::{own_place, see_other};
 use crate::console::problem::Problem;
@@ -14,17 +14,9 @@ use crate::console::request::Request;
 use crate::console::words::{LANG, Lang};
 
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ThemeWish {
-    Auto,
-    Light,
-    Dark,
-}
-
-#[derive(Deserialize)]
 struct Form {
     lang: Option<Lang>,
-    theme: Option<ThemeWish>,
+    theme: Option<Theme>,
     #[serde(default)]
     back: String,
 }
@@ -37,11 +29,7 @@ pub(in crate::console) async fn set(_: Arc<Console>, request: Request) -> Result
         Lang::En => "en",
         Lang::Zh => "zh",
     });
-    let theme = form.theme.map(|theme| match theme {
-        ThemeWish::Auto => "auto",
-        ThemeWish::Light => "light",
-        ThemeWish::Dark => "dark",
-    });
+    let theme = form.theme.map(Theme::as_str);
     for (name, value) in [(LANG, lang), (THEME, theme)] {
         let Some(value) = value else { continue };
         let cookie = format!("{name}={value}; Path=/; SameSite=Strict; Max-Age=31536000");

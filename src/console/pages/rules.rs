@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use askama::Template;
+use http::StatusCode;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::{Frame, Place, rules_outline};
+use super::{Frame, Place, address, rules_outline};
 use crate::console::Console;
 use crate::console::data::rules::{self, Rule, RuleDetail, Rules, Window};
-use crate::console::html::{html, number, see_other};
+use crate::console::html::{html, query, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::message::AppName;
@@ -43,7 +44,6 @@ struct RulesPage {
     pages: usize,
     query: Query,
     links: Links,
-    apps: Vec<String>,
     reloaded: bool,
 }
 
@@ -127,34 +127,12 @@ impl Links {
 }
 
 impl RulesPage {
-    fn n(&self, n: &u64) -> String {
-        number(*n)
-    }
-
     /// Findings of either weight in all rules.
     fn problems(&self, errors: bool) -> usize {
         let rules = self.rules.rules.iter().flat_map(|rule| &rule.findings);
         let all = rules.chain(&self.rules.findings);
         all.filter(|finding| finding.is_error() == errors).count()
     }
-}
-
-/// `/rules/{app}/{rule}`
-pub(in crate::console) fn address(app: &str, rule: &str) -> String {
-    let segment = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    format!("/rules/{}/{}", segment(app), segment(rule))
-}
-
-/// `/rules/edit?file=…`
-pub(in crate::console) fn edit_address(file: &str, line: usize) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("file", file);
-    if line > 1 {
-        query.append_pair("line", &line.to_string());
-    }
-    format!("/rules/edit?{}", query.finish())
 }
 
 /// `GET /rules`
@@ -182,10 +160,11 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
         found.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     }
     let pages = found.len().div_ceil(PAGE);
+    let page = wish.page.min(pages.saturating_sub(1));
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();
-    for rule in found.iter().skip(wish.page.saturating_mul(PAGE)).take(PAGE) {
+    for rule in found.iter().skip(page * PAGE).take(PAGE) {
         let row = Row {
-            href: address(&rule.app(&console), &rule.name),
+            href: address::rule(&rule.app(&console), &rule.name),
             asks: rule
                 .asks
                 .iter()
@@ -212,17 +191,12 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
     };
     html(&RulesPage {
         frame: Frame::new(&console, &request, Place::Rules, request.lang.words().frame.rules),
-        links: Links::of(&query, wish.page, pages),
+        links: Links::of(&query, page, pages),
         query,
         found: found.len(),
         groups,
-        page: wish.page,
+        page,
         pages,
-        apps: console
-            .apps
-            .iter()
-            .map(|app| app.name.as_str().to_owned())
-            .collect(),
         reloaded: !wish.reloaded.is_empty(),
         rules,
     })
@@ -239,12 +213,16 @@ struct RulePage {
     test_edits: Vec<String>,
     asks: Vec<String>,
     does: Vec<String>,
+    /// Where its last messages stand.
+    recent: Vec<String>,
 }
 
-impl RulePage {
-    fn n(&self, n: &u64) -> String {
-        number(*n)
-    }
+/// A rule that is not in force, at least not for this app.
+#[derive(Template)]
+#[template(path = "rule_gone.html", config = "src/console/askama.toml")]
+struct RuleGonePage {
+    frame: Frame,
+    messages: String,
 }
 
 /// `GET /rules/{app}/{rule}`
@@ -255,19 +233,27 @@ pub(in crate::console) async fn one(console: Arc<Console>, request: Request) -> 
         days: wish.days,
         app: None,
     };
-    let detail = rules::rule(&console, &AppName::from(app), &name, &window).await?;
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("file", &detail.rule.file)
-        .append_pair("rule", &name);
+    let found = rules::rule(&console, &AppName::from(app), &name, &window).await;
+    let detail = match found {
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
+            // Messages name the rule that took them for as long as they are kept, and rules come and go.
+            let page = html(&RuleGonePage {
+                frame: Frame::new(&console, &request, Place::Rules, name.as_str()),
+                messages: query("/messages").append_pair("rule", &name).finish(),
+            })?;
+            return Ok(problem.head(page));
+        }
+        found => found?,
+    };
     let tests = detail
         .tests
         .iter()
-        .map(|test| edit_address(&test.file, test.line));
+        .map(|test| address::edit(&test.file, test.line));
     html(&RulePage {
         frame: Frame::new(&console, &request, Place::Rules, name.as_str()),
         days: window.since(console.clock.now())?.0,
-        form: format!("/rules/form?{}", form.finish()),
-        edit: edit_address(&detail.rule.file, detail.rule.line),
+        form: address::form(&detail.rule.file, &name),
+        edit: address::edit(&detail.rule.file, detail.rule.line),
         test_edits: tests.collect(),
         asks: detail
             .rule
@@ -280,6 +266,11 @@ pub(in crate::console) async fn one(console: Arc<Console>, request: Request) -> 
             .does
             .iter()
             .map(|does| rules_outline::does(request.lang, does))
+            .collect(),
+        recent: detail
+            .recent
+            .iter()
+            .map(|message| address::message(&message.app, &message.openid, "", &message.id))
             .collect(),
         detail,
     })

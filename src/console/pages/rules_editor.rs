@@ -4,19 +4,23 @@
 use std::sync::Arc;
 
 use askama::Template;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::rules::edit_address;
-use super::{Frame, Place};
+use super::message::near_text;
+use super::rules_form::usual_file;
+use super::{Frame, Place, address};
 use crate::console::Console;
-use crate::console::data::candidate::{self, Attempt, Check, Edit, Replay, Trial, change};
+use crate::console::data::candidate::{
+    self, Attempt, Check, Edit, Replay, Trial, TrialMiss, TrialRule, change,
+};
 use crate::console::data::finding::Finding;
 use crate::console::data::unanswered::Draft;
 use crate::console::html::{html, number, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
+use crate::console::words::{self, filled_all, why};
 use crate::editing::{Diff, EditError, KeywordNote, TextHash, diff};
 use crate::rehearsal::Kind;
 
@@ -35,7 +39,6 @@ pub(super) struct EditorPage {
     /// The line to begin on.
     pub line: usize,
     pub files: Vec<String>,
-    pub apps: Vec<String>,
     /// What was said to be tried.
     pub message: String,
     pub app: String,
@@ -91,6 +94,19 @@ impl EditorPage {
         open == tab
     }
 
+    /// Whether the text is one that somebody tried to save in vain.
+    fn is_unsaved(&self) -> bool {
+        matches!(
+            self.saved,
+            Saved::Unusable(_) | Saved::Conflict(..) | Saved::Failed(_)
+        )
+    }
+
+    /// Whether the text was saved a moment ago.
+    fn is_saved(&self) -> bool {
+        matches!(self.saved, Saved::Fine | Saved::Refused(_))
+    }
+
     fn tabs(&self) -> [(&'static str, &'static str); 4] {
         let w = self.frame.w.rules;
         [
@@ -101,14 +117,6 @@ impl EditorPage {
         ]
     }
 
-    fn n(&self, n: &u64) -> String {
-        number(*n)
-    }
-
-    fn edit_link(&self, file: &str, line: &usize) -> String {
-        edit_address(file, *line)
-    }
-
     fn words<'a>(&self, check: &'a Check) -> Vec<&'a crate::editing::Keyword> {
         let files = check.files.iter().filter(|file| file.path == self.file);
         files.flat_map(|file| &file.keywords).take(WORDS).collect()
@@ -116,7 +124,7 @@ impl EditorPage {
 
     /// Who decides, in the reader's language: a rule's name, or how a message is taken.
     fn decider(&self, told: &str) -> String {
-        let w = self.frame.w.rules;
+        let w = self.frame.w.status;
         let word = |status: &str| match status {
             "unmatched" => Some(w.unmatched),
             "matched" => Some(w.matched),
@@ -132,6 +140,32 @@ impl EditorPage {
             Some((rule, word)) => format!("{rule} ({word})"),
             None => told.to_owned(),
         }
+    }
+
+    /// What a rule that nearly matched lacked.
+    fn near(&self, miss: &TrialMiss) -> String {
+        near_text(&self.frame, &miss.near)
+    }
+
+    /// Why a rule did not match, or what else became of it.
+    fn asked(&self, rule: &TrialRule) -> Option<String> {
+        let lang = self.frame.lang;
+        match (&rule.failed, &rule.note) {
+            (Some(failed), _) => {
+                let key = why::key(lang, &failed.key);
+                let words = why::condition(lang, &failed.key, &failed.why);
+                Some(format!(
+                    "{key}{colon} {words}",
+                    colon = self.frame.w.conversations.colon
+                ))
+            }
+            (None, note) => note.as_ref().map(|note| why::note(lang, note)),
+        }
+    }
+
+    fn changed(&self, replay: &Replay) -> String {
+        let of = [number(replay.changed), number(replay.messages)];
+        filled_all(self.frame.w.rules.changed, &of.each_ref().map(String::as_str))
     }
 
     fn kind(&self, kind: &Kind) -> &'static str {
@@ -165,19 +199,19 @@ pub(super) async fn editor(
     base: String,
 ) -> Result<EditorPage, Problem> {
     let files = console.editor.files().await.unwrap_or_default();
+    let mut frame = Frame::new(console, request, Place::Rules, file);
+    if request.head.method == Method::POST {
+        // What a form drew can't be come back to; its file can.
+        frame.here = address::edit(file, 1);
+    }
     Ok(EditorPage {
-        frame: Frame::new(console, request, Place::Rules, file),
+        frame,
         windows: text.contains("\r\n"),
         file: file.to_owned(),
         text,
         base,
         line: 0,
         files: files.into_iter().map(|file| file.path).collect(),
-        apps: console
-            .apps
-            .iter()
-            .map(|app| app.name.as_str().to_owned())
-            .collect(),
         message: String::new(),
         app: String::new(),
         part: Part::Nothing,
@@ -199,6 +233,10 @@ struct Wish {
 /// `GET /rules/edit?file=…`
 pub(in crate::console) async fn page(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let wish: Wish = request.query()?;
+    if wish.file.is_empty() {
+        let files = console.editor.files().await?;
+        return Ok(see_other(&address::edit(&usual_file(&files), 1)));
+    }
     let (text, base) = match console.editor.file(&wish.file).await {
         Ok(file) => (file.text, file.hash.to_string()),
         Err(EditError::NoFile(_)) => (String::new(), String::new()),
@@ -284,8 +322,8 @@ pub(in crate::console) async fn look(console: Arc<Console>, request: Request) ->
             .map(|check| Part::Check(Box::new(check))),
     };
     let part = part.unwrap_or_else(|problem| {
-        let detail = problem.detail().to_owned();
-        Part::Failed(tab, detail, problem.into_findings())
+        let why = words::problem(request.lang, &problem).into_owned();
+        Part::Failed(tab, why, problem.into_findings())
     });
     let mut page = editor(&console, &request, &form.file, text, form.base.clone()).await?;
     page.windows = form.windows;
@@ -321,10 +359,10 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
     )];
     let error = match candidate::save(&console, who, action, changes).await {
         Ok(_) if deletes => return Ok(see_other("/rules")),
-        Ok(_) => return Ok(see_other(&format!("{}&saved=1", edit_address(&form.file, 1)))),
+        Ok(_) => return Ok(see_other(&address::saved(&form.file))),
         Err(error) => error,
     };
-    let told = error.to_string();
+    let told = words::edit_error(request.lang, &error);
     let (status, saved) = match error {
         EditError::Conflict { disk, .. } => {
             let base = disk.as_deref().map(|disk| TextHash::of(disk).to_string());

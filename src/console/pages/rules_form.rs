@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use askama::Template;
+use http::StatusCode;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::rules::{address, edit_address};
-use super::{Frame, Place};
+use super::{Frame, Place, address};
 use crate::console::Console;
 use crate::console::data::candidate::{self, change};
 use crate::console::data::finding::Finding;
 use crate::console::html::{html, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
-use crate::editing::{DiskFile, EditError, SimpleRule, add_simple_rule, change_simple_rule, simple_rule};
+use crate::console::words;
+use crate::editing::{
+    DiskFile, EditError, SimpleRule, TextHash, add_simple_rule, change_simple_rule, simple_rule,
+};
 
 #[derive(Template)]
 #[template(path = "rules_form.html", config = "src/console/askama.toml")]
@@ -30,12 +33,6 @@ struct FormPage {
     /// What went wrong.
     wrong: Option<String>,
     findings: Vec<Finding>,
-}
-
-impl FormPage {
-    fn edit_link(&self, file: &str, line: &usize) -> String {
-        edit_address(file, *line)
-    }
 }
 
 /// What stands in the fields.
@@ -96,6 +93,14 @@ impl Form {
         }
     }
 
+    /// The form without what was typed.
+    fn address(&self) -> String {
+        match self.rule.as_str() {
+            "" => "/rules/new".to_owned(),
+            rule => address::form(&self.file, rule),
+        }
+    }
+
     /// The rule; nothing when something is missing.
     fn rule(&self) -> Option<SimpleRule> {
         let mut keywords: Vec<String> = Vec::new();
@@ -147,7 +152,7 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
         return html(&FormPage {
             frame: Frame::new(&console, &request, Place::Rules, w.form_new),
             rule: None,
-            source: edit_address(&file, 1),
+            source: address::edit(&file, 1),
             file,
             files: paths,
             base: String::new(),
@@ -166,15 +171,15 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
         Ok(rule) => rule,
         // It says more than the form can show: the source shows all of it.
         Err(_) => {
-            return Ok(see_other(&edit_address(
+            return Ok(see_other(&address::edit(
                 &file.path,
-                line_of(&file.text, &wish.rule),
+                line_of(&console, &file.path, &wish.rule),
             )));
         }
     };
     html(&FormPage {
         frame: Frame::new(&console, &request, Place::Rules, w.form_edit),
-        source: edit_address(&file.path, line_of(&file.text, &wish.rule)),
+        source: address::edit(&file.path, line_of(&console, &file.path, &wish.rule)),
         rule: Some(wish.rule),
         file: file.path,
         files: paths,
@@ -185,9 +190,13 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
     })
 }
 
-fn line_of(text: &str, rule: &str) -> usize {
-    let line = text.lines().position(|line| line.contains(rule));
-    line.map_or(1, |line| line + 1)
+/// The line that a rule begins on: by the rules in force, which a form's file mostly is.
+fn line_of(console: &Console, file: &str, rule: &str) -> usize {
+    let outlines = console.rules.live().borrow().outline();
+    let outline = outlines
+        .iter()
+        .find(|outline| outline.file == file && outline.rule.as_str() == rule);
+    outline.map_or(1, |outline| outline.line)
 }
 
 /// `POST /rules/form`
@@ -196,13 +205,14 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
     let w = request.lang.words().rules;
     let saved = match form.rule() {
         Some(rule) => write(&console, &request, &form, &rule).await,
-        None => Err((
-            w.form_missing.to_owned(),
-            Vec::new(),
-            http::StatusCode::UNPROCESSABLE_ENTITY,
-        )),
+        None => Err(Wrong {
+            told: w.form_missing.to_owned(),
+            findings: Vec::new(),
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            base: form.base.clone(),
+        }),
     };
-    let (wrong, findings, status) = match saved {
+    let wrong = match saved {
         Ok(place) => return Ok(see_other(&place)),
         Err(wrong) => wrong,
     };
@@ -212,22 +222,54 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
     } else {
         w.form_edit
     };
+    let mut frame = Frame::new(&console, &request, Place::Rules, title);
+    frame.here = form.address();
     let mut response = html(&FormPage {
-        frame: Frame::new(&console, &request, Place::Rules, title),
+        frame,
         rule: Some(form.rule.clone()).filter(|rule| !rule.is_empty()),
         file: form.file.clone(),
         files: files.into_iter().map(|file| file.path).collect(),
-        base: form.base.clone(),
+        base: wrong.base,
         values: form.values(),
-        source: edit_address(&form.file, 1),
-        wrong: Some(wrong),
-        findings,
+        source: address::edit(&form.file, 1),
+        wrong: Some(wrong.told),
+        findings: wrong.findings,
     })?;
-    *response.status_mut() = status;
+    *response.status_mut() = wrong.status;
     Ok(response)
 }
 
-type Wrong = (String, Vec<Finding>, http::StatusCode);
+/// Why a form was not saved.
+struct Wrong {
+    told: String,
+    findings: Vec<Finding>,
+    status: StatusCode,
+    /// What saving it again begins from.
+    base: String,
+}
+
+impl Wrong {
+    fn new(request: &Request, form: &Form, error: EditError) -> Self {
+        let w = request.lang.words().rules;
+        let base = form.base.clone();
+        let (told, findings, base) = match &error {
+            EditError::Refused(findings) => (w.not_usable.to_owned(), Finding::all(findings), base),
+            // The fields are applied to the file as it is now, once somebody has been told.
+            EditError::Conflict { disk: Some(disk), .. } => (
+                w.form_conflict.to_owned(),
+                Vec::new(),
+                TextHash::of(disk).to_string(),
+            ),
+            error => (words::edit_error(request.lang, error), Vec::new(), base),
+        };
+        Self {
+            told,
+            findings,
+            status: Problem::from(error).status(),
+            base,
+        }
+    }
+}
 
 async fn write(
     console: &Console,
@@ -235,17 +277,7 @@ async fn write(
     form: &Form,
     rule: &SimpleRule,
 ) -> Result<String, Wrong> {
-    let wrong = |error: EditError| {
-        let told = match &error {
-            EditError::Refused(_) => request.lang.words().rules.not_usable.to_owned(),
-            error => error.to_string(),
-        };
-        let findings = match &error {
-            EditError::Refused(findings) => Finding::all(findings),
-            _ => Vec::new(),
-        };
-        (told, findings, Problem::from(error).status())
-    };
+    let wrong = |error: EditError| Wrong::new(request, form, error);
     let disk = match console.editor.file(&form.file).await {
         Ok(disk) => Some(disk),
         Err(EditError::NoFile(_)) if form.rule.is_empty() => None,
@@ -264,9 +296,13 @@ async fn write(
         _ => Some(form.base.clone()),
     };
     let changes = vec![change(&form.file, base.as_deref(), Some(new))];
-    candidate::save(console, &request.who.name, "rules.save", changes)
+    let saved = candidate::save(console, &request.who.name, "rules.save", changes)
         .await
         .map_err(wrong)?;
+    if !saved.refused.is_empty() {
+        // It is on the disk, but another rule answers: the editor says why.
+        return Ok(address::saved(&form.file));
+    }
     // The rule's own page, under an app that it serves; one that is disabled has it too.
     let outlines = console.rules.live().borrow().outline();
     let outline = outlines.iter().find(|outline| outline.rule.as_str() == rule.name);
@@ -275,7 +311,7 @@ async fn write(
         apps.find(|app| outline.serves(app))
     });
     Ok(match app {
-        Some(app) => address(app.as_str(), &rule.name),
-        None => edit_address(&form.file, 1),
+        Some(app) => address::rule(app.as_str(), &rule.name),
+        None => address::edit(&form.file, 1),
     })
 }

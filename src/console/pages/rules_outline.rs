@@ -2,21 +2,28 @@
 //! page says them in Chinese.
 
 use crate::console::words::Lang;
+use crate::console::words::status::Status;
 
 /// One thing that a rule asks for.
 pub(super) fn asks(lang: Lang, told: &str) -> String {
     if lang == Lang::En {
         return told.to_owned();
     }
-    if let Some(kinds) = told.strip_prefix("event ") {
-        return format!("事件：{kinds}");
+    let status = lang.words().status;
+    let either = |told: &str, word: fn(&Status, &str) -> String| {
+        let words: Vec<String> = told.split(" or ").map(|told| word(status, told)).collect();
+        words.join("或")
+    };
+    if let Some(events) = told.strip_prefix("event ") {
+        let events = either(events, |status, event| status.event(event).to_owned());
+        return format!("事件：{events}");
     }
     let Some((key, what)) = told.split_once(": ") else {
-        return match told {
+        return either(told, |status, kind| match kind {
             "text" => "文本消息".to_owned(),
             "image" => "图片消息".to_owned(),
-            told => told.to_owned(),
-        };
+            kind => status.kind(kind).to_owned(),
+        });
     };
     let word = match key {
         "exact" => "完全等于",
@@ -29,8 +36,8 @@ pub(super) fn asks(lang: Lang, told: &str) -> String {
         "first_message" => "首次来消息",
         "idle" => "静默超过",
         "state" => "对话状态",
-        "misses" => "连续未匹配",
-        key => key,
+        "misses" => "连续未命中",
+        key => key.strip_prefix("fields.").unwrap_or(key),
     };
     let what = match key {
         "time" => match what.strip_suffix(" not") {
@@ -43,9 +50,18 @@ pub(super) fn asks(lang: Lang, told: &str) -> String {
                 .map(|state| if state == "none" { "无" } else { state });
             states.collect::<Vec<_>>().join(" 或 ")
         }
+        "users" => what
+            .strip_suffix(" openids")
+            .map_or(what.to_owned(), |count| format!("{count} 个 openid")),
+        "first_message" => match what {
+            "true" => "是".to_owned(),
+            "false" => "否".to_owned(),
+            what => what.to_owned(),
+        },
         _ => what.to_owned(),
     };
-    format!("{word}：{what}")
+    let field = if key.starts_with("fields.") { "字段 " } else { "" };
+    format!("{field}{word}：{what}")
 }
 
 /// One thing that a rule does.
@@ -115,6 +131,8 @@ mod tests {
         let text = "[[rule]]\nname = 'a'\nwhen.exact = ['甲', '乙']\nreply = ['1', '2']\npick = 'random'\ndelay = '2s'\nset_state = '菜单'\n\
                     [[rule]]\nname = 'b'\nwhen.keywords = '丙'\nwhen.time = { hours = '09:00-18:00', not = true }\nwhen.state = ['菜单', '']\n\
                     reply = '1'\ncooldown = { time = '90s', per = 'app', then = 'next' }\nmute = '30m'\ncontinue = true\n\
+                    [[rule]]\nname = 'd'\nwhen.event = ['subscribe', 'CLICK']\nwhen.fields = { EventKey = 'x' }\nwhen.users = ['o1', 'o2']\nwhen.first_message = false\n\
+                    [[rule]]\nname = 'e'\nwhen.msg_type = ['text', 'image', 'voice', 'miniprogrampage']\n\
                     [[rule]]\nname = 'c'\nwhen.regex = '^1'\nreply = ['1', '2']\ntransfer = true\nset_state = ''\n";
         let set = load(&[Source::new("a.toml", text)], &Scope::default())
             .set
@@ -139,6 +157,11 @@ mod tests {
         暂停自动回复 30m
         全应用冷却 90s，期间交给后面的规则
         继续匹配
+        事件：关注了公众号或点击菜单
+        字段 EventKey：x
+        指定用户：2 个 openid
+        首次来消息：否
+        文本消息或图片消息或语音或小程序
         正则：^1
         回复 2 条
         转人工

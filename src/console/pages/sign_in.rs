@@ -1,9 +1,10 @@
 //! Signing in and out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use warp::reply::Response;
@@ -14,6 +15,7 @@ use crate::console::access::{SESSION, SESSION_TIME, Way};
 use crate::console::html::{html, own_place, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
+use crate::console::words;
 
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "src/console/askama.toml")]
@@ -21,7 +23,7 @@ struct SignInPage {
     frame: Frame,
     next: String,
     name: String,
-    wrong: Option<String>,
+    wrong: Option<Cow<'static, str>>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,12 @@ pub(in crate::console) async fn sign_in(
             Ok(response)
         }
         Err(problem) => {
+            let w = request.lang.words().frame;
+            let wrong = match problem.status() {
+                StatusCode::UNAUTHORIZED => w.wrong_password.into(),
+                StatusCode::TOO_MANY_REQUESTS => w.too_many_attempts.into(),
+                _ => words::problem(request.lang, &problem).into_owned().into(),
+            };
             let frame = Frame::new(
                 &console,
                 &request,
@@ -93,7 +101,7 @@ pub(in crate::console) async fn sign_in(
                 frame,
                 next: next.to_owned(),
                 name: form.name,
-                wrong: Some(problem.detail().to_owned()),
+                wrong: Some(wrong),
             })?;
             Ok(problem.head(page))
         }

@@ -9,10 +9,11 @@ use warp::reply::Response;
 
 use super::{Frame, Place};
 use crate::console::Console;
-use crate::console::data::snippet::{Snippet, Unfit};
+use crate::console::data::snippet::{MOST, NAME, Snippet, Unfit};
 use crate::console::html::{html, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
+use crate::console::words::filled;
 use crate::rules::MAX_TEXT;
 
 #[derive(Template)]
@@ -22,8 +23,11 @@ struct SnippetsPage {
     snippets: Vec<Snippet>,
     /// What was typed and is not kept, and why.
     typed: Snippet,
-    wrong: Option<&'static str>,
+    /// The name that it has, where one is changed.
+    was: String,
+    wrong: Option<String>,
     max_text: usize,
+    max_name: usize,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +47,7 @@ pub(in crate::console) async fn page(console: Arc<Console>, request: Request) ->
         name: String::new(),
         text: String::new(),
     };
-    draw(&console, &request, typed, None).await
+    draw(&console, &request, typed, String::new(), None).await
 }
 
 /// `POST /snippets`
@@ -55,18 +59,15 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
     };
     let by = &request.who.name;
     let w = request.lang.words().snippets;
-    let wrong = match console.put_snippet(&snippet, by).await? {
-        Ok(()) => {
-            if !form.was.is_empty() && form.was != snippet.name {
-                console.store.delete_snippet(&form.was, by).await?;
-            }
-            return Ok(see_other("/snippets"));
-        }
-        Err(Unfit::Name) => w.bad_name,
-        Err(Unfit::Text) => w.bad_text,
-        Err(Unfit::TooMany) => w.too_many,
+    let was = Some(form.was.as_str()).filter(|was| !was.is_empty());
+    let wrong = match console.rename_snippet(was, &snippet, by).await? {
+        Ok(()) => return Ok(see_other("/snippets")),
+        Err(Unfit::Name) => filled(w.bad_name, NAME),
+        Err(Unfit::Text) => filled(w.bad_text, MAX_TEXT),
+        Err(Unfit::Taken) => w.taken.to_owned(),
+        Err(Unfit::TooMany) => filled(w.too_many, MOST),
     };
-    let mut page = draw(&console, &request, snippet, Some(wrong)).await?;
+    let mut page = draw(&console, &request, snippet, form.was, Some(wrong)).await?;
     *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(page)
 }
@@ -86,14 +87,17 @@ async fn draw(
     console: &Console,
     request: &Request,
     typed: Snippet,
-    wrong: Option<&'static str>,
+    was: String,
+    wrong: Option<String>,
 ) -> Result<Response, Problem> {
     let title = request.lang.words().snippets.title;
     html(&SnippetsPage {
         frame: Frame::new(console, request, Place::Conversations, title),
         snippets: console.snippets().await?,
         typed,
+        was,
         wrong,
         max_text: MAX_TEXT,
+        max_name: NAME,
     })
 }

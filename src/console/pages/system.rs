@@ -16,7 +16,7 @@ use crate::console::data::system::{AppState, Deed, Refused, System, deeds};
 use crate::console::html::{html, number, size};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
-use crate::console::words::filled;
+use crate::console::words::{counted, filled};
 use crate::message::{AppKind, Mode};
 
 /// Rows of the audit trail on a page.
@@ -100,8 +100,8 @@ impl SystemPage {
         let w = self.frame.w.system;
         match self.system.database.retention {
             None => w.forever.to_owned(),
-            Some(seconds) if seconds % 86_400 == 0 => filled(w.days, seconds / 86_400),
-            Some(seconds) => filled(w.hours, seconds / 3_600),
+            Some(seconds) if seconds % 86_400 == 0 => counted(w.days, seconds / 86_400),
+            Some(seconds) => counted(w.hours, seconds / 3_600),
         }
     }
 
@@ -114,7 +114,7 @@ impl SystemPage {
         } else if database.unindexed == 0 {
             w.index_current.to_owned()
         } else {
-            filled(w.index_behind, number(database.unindexed))
+            counted(w.index_behind, database.unindexed)
         }
     }
 
@@ -148,6 +148,7 @@ impl SystemPage {
             "snippet.delete" => w.did_snippet_delete,
             "backup" => w.did_backup,
             "rules.save" => w.did_rules_save,
+            "rules.delete" => w.did_rules_delete,
             "rules.restore" => w.did_rules_restore,
             "rules.reload" => w.did_rules_reload,
             other => other,

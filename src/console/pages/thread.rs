@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Frame;
 use super::bubble::{Bubble, Style, bubbles, query};
-use super::conversations::{Avatar, address, kept, short};
+use super::conversations::{Avatar, kept, short};
+use super::{Frame, address};
 use crate::clock::after;
 use crate::console::Console;
 use crate::console::data::contact::User;
@@ -13,7 +13,7 @@ use crate::console::data::conversation::ConversationQuery;
 use crate::console::data::log::cursor;
 use crate::console::data::snippet::Snippet;
 use crate::console::problem::Problem;
-use crate::console::words::{filled, filled_all};
+use crate::console::words::{counted, filled, filled_all};
 use crate::message::{AppName, Contact, Direction, Entry, MessageId, OpenId};
 use crate::rules::MAX_TEXT;
 use crate::store::{PictureState, Store, StoreError};
@@ -127,7 +127,7 @@ impl Thread {
         };
         let bubbles = bubbles(&part.entries, &style);
         let keep = kept(wish.list);
-        let href = address(wish.app, wish.openid);
+        let href = address::conversation(wish.app.as_str(), wish.openid.as_str());
         let both = query(&[("app", wish.app.as_str()), ("openid", wish.openid.as_str())]);
         let w = frame.w.conversations;
         let left = |until: &jiff::Timestamp| frame.watch.distance(until);
@@ -140,7 +140,7 @@ impl Thread {
             back: format!("/conversations{keep}"),
             avatar: Avatar::of(wish.openid),
             name: short(wish.openid.as_str()),
-            app: match console.apps.len() {
+            app: match frame.apps.len() {
                 0 | 1 => String::new(),
                 _ => wish.app.to_string(),
             },
@@ -224,7 +224,7 @@ fn quota(frame: &Frame, user: &User) -> String {
     };
     let left = match quota.of {
         Some(of) => filled_all(w.left_of, &[&quota.left.to_string(), &of.to_string()]),
-        None => filled(w.left, quota.left),
+        None => counted(w.left, quota.left.into()),
     };
     let mut line = format!("{left} · {}", filled(w.closes_in, frame.watch.distance(&until)));
     if quota.waiting > 0 {

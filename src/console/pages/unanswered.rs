@@ -13,7 +13,7 @@ use super::{Frame, Place};
 use crate::console::Console;
 use crate::console::data::rules::Window;
 use crate::console::data::unanswered::{self, Unanswered};
-use crate::console::html::{html, number};
+use crate::console::html::html;
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::editing::append;
@@ -25,14 +25,7 @@ struct UnansweredPage {
     asked: Unanswered,
     days: u16,
     app: String,
-    apps: Vec<String>,
     windows: Vec<WindowLink>,
-}
-
-impl UnansweredPage {
-    fn n(&self, n: &u64) -> String {
-        number(*n)
-    }
 }
 
 /// The same page for another time.
@@ -68,11 +61,6 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
         windows: WindowLink::all(days, |days| link(&app, days)),
         days,
         app,
-        apps: console
-            .apps
-            .iter()
-            .map(|app| app.name.as_str().to_owned())
-            .collect(),
     })
 }
 
@@ -128,6 +116,12 @@ async fn show(console: &Console, request: &Request, drafting: Drafting) -> Resul
         reply,
         whole,
     } = drafting;
+    // Where there is one app, its rules need not say so.
+    let app = if console.apps.len() > 1 {
+        app
+    } else {
+        String::new()
+    };
     let with_similar = !whole && texts.len() == 1;
     let draft = unanswered::draft(console, texts, Some(&app), &reply, with_similar).await?;
     let files = console.editor.files().await?;

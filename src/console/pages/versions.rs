@@ -13,6 +13,7 @@ use crate::console::data::version::{self, Version, VersionFile};
 use crate::console::html::{html, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
+use crate::console::words;
 use crate::editing::{FileChange, FileDiff, Side};
 
 #[derive(Template)]
@@ -20,8 +21,14 @@ use crate::editing::{FileChange, FileDiff, Side};
 struct VersionsPage {
     frame: Frame,
     versions: Vec<Version>,
+    /// Where earlier ones are.
+    next: Option<String>,
+    is_further: bool,
     restored: bool,
 }
+
+/// Versions on a page.
+const ROWS: usize = 100;
 
 impl VersionsPage {
     /// How long a version was in force.
@@ -43,15 +50,19 @@ impl VersionsPage {
 struct ListWish {
     #[serde(default)]
     restored: String,
+    cursor: Option<i64>,
 }
 
 /// `GET /versions`
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let wish: ListWish = request.query()?;
     let title = request.lang.words().versions.title;
+    let part = version::part(&console, wish.cursor, ROWS).await?;
     html(&VersionsPage {
         frame: Frame::new(&console, &request, Place::Versions, title),
-        versions: version::versions(&console).await?,
+        versions: part.versions,
+        next: part.next.map(|next| format!("/versions?cursor={next}")),
+        is_further: wish.cursor.is_some(),
         restored: !wish.restored.is_empty(),
     })
 }
@@ -80,10 +91,6 @@ impl VersionPage {
             FileChange::Changed => "",
         }
     }
-
-    fn edit_link(&self, file: &str, line: &usize) -> String {
-        super::rules::edit_address(file, *line)
-    }
 }
 
 #[derive(Default, Deserialize)]
@@ -106,9 +113,7 @@ async fn gather(
     wish: Wish,
 ) -> Result<VersionPage, Problem> {
     let files = version::files(console, &version).await?.files;
-    let history = version::versions(console).await?;
-    let live = history.into_iter().find(|swap| swap.version == version);
-    let before = live.as_ref().and_then(|live| live.before.clone());
+    let before = version::before(console, &version).await?;
     let in_force = console.rules.status().version.as_str().to_owned();
     let with = match (wish.with.as_str(), &before) {
         ("", Some(before)) => before.clone(),
@@ -150,7 +155,7 @@ pub(in crate::console) async fn restore(
             };
             let mut page = gather(&console, &request, version, wish).await?;
             let status = problem.status();
-            page.wrong = Some(problem.detail().to_owned());
+            page.wrong = Some(words::problem(request.lang, &problem).into_owned());
             page.findings = problem.into_findings();
             let mut response = html(&page)?;
             *response.status_mut() = status;

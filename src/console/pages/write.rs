@@ -7,7 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use warp::reply::Response;
 
-use super::conversations::{address, draw};
+use super::address;
+use super::conversations::{draw, names};
 use super::thread::Composer;
 use crate::clock::after;
 use crate::console::Console;
@@ -15,9 +16,10 @@ use crate::console::data::time::length;
 use crate::console::html::see_other;
 use crate::console::problem::Problem;
 use crate::console::request::Request;
-use crate::console::words::Words;
+use crate::console::words::{Words, filled};
 use crate::intake::ByHandError;
 use crate::message::{AppName, OpenId, Reply};
+use crate::rules::MAX_TEXT;
 
 /// For how long the bot is paused by whoever writes.
 const PAUSE: Duration = Duration::from_mins(30);
@@ -64,7 +66,7 @@ fn words(w: &Words, error: &ByHandError) -> String {
     let w = w.conversations;
     let words = match error {
         ByHandError::Empty => w.text_empty,
-        ByHandError::TooLong { .. } => w.too_long,
+        ByHandError::TooLong { .. } => return filled(w.too_long, MAX_TEXT),
         ByHandError::UnknownUser => w.unknown_user,
         ByHandError::WindowOver { .. } => w.window_over,
         ByHandError::Quota { .. } => w.quota_used,
@@ -107,14 +109,9 @@ pub(in crate::console) async fn unmute(console: Arc<Console>, request: Request) 
 
 /// To the conversation, with the list as it was.
 fn back(request: &Request, app: &AppName, openid: &OpenId) -> Response {
-    let place = address(app, openid);
+    let place = address::conversation(app.as_str(), openid.as_str());
     match request.head.query.as_str() {
         "" => see_other(&place),
         query => see_other(&format!("{place}?{query}")),
     }
-}
-
-fn names(request: &Request) -> Result<(AppName, OpenId), Problem> {
-    let (app, openid): (String, String) = (request.param(0)?, request.param(1)?);
-    Ok((app.into(), openid.into()))
 }

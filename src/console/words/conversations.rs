@@ -9,7 +9,7 @@ words! {
         clear: "Clear search", "清除搜索";
         all: "All", "全部";
         unanswered: "Unanswered", "待回复";
-        muted: "Bot paused", "已暂停机器人";
+        muted: "Bot paused", "已暂停自动回复";
         filter: "Show", "筛选";
         none: "No conversations yet. They appear here as soon as a customer writes.",
             "还没有会话。客户发来消息后会出现在这里。";
@@ -20,7 +20,7 @@ words! {
         choose: "Choose a conversation.", "请选择一个会话。";
         list: "List of conversations", "会话列表";
         is_unanswered: "unanswered", "待回复";
-        is_muted: "bot paused", "机器人已暂停";
+        is_muted: "bot paused", "已暂停自动回复";
         you: "Shop", "商家";
         colon: ":", "：";
         draft: "Draft a rule", "起草规则";
@@ -42,16 +42,16 @@ words! {
         picture_not_kept: "Pictures are not kept.", "未保存图片。";
         empty: "(empty)", "（空）";
         left_of: "{} of {} replies left", "还可回复 {}/{} 条";
-        left: "{} replies left", "还可回复 {} 条";
+        left: "{} reply left|{} replies left", "还可回复 {} 条";
         closes_in: "closes in {}", "{}后截止";
         waiting: "{} waiting to be sent", "{} 条待发送";
         window_closed: "No reply possible until the customer writes again.", "客户再次发来消息前无法回复。";
         quota_used: "WeChat takes no more replies until the customer writes again.",
-            "可回复条数已用完，需等客户再次发来消息。";
+            "额度已用完，需等客户再次发来消息。";
         state: "Dialog state {} for {}", "对话状态 {}，剩余 {}";
-        muted_before: "Bot paused for", "机器人已暂停，还剩";
-        unmute: "Resume bot", "恢复机器人";
-        mute: "Pause bot", "暂停机器人";
+        muted_before: "Bot paused for", "已暂停自动回复，还剩";
+        unmute: "Resume bot", "恢复自动回复";
+        mute: "Pause bot", "暂停自动回复";
         mute_minutes: "for 30 min", "30 分钟";
         mute_hours: "for 2 h", "2 小时";
         mute_day: "for 24 h", "24 小时";
@@ -64,11 +64,11 @@ words! {
         write: "Write a reply", "输入回复";
         send: "Send", "发送";
         send_hint: "Ctrl/⌘ + Enter sends", "Ctrl/⌘ + Enter 发送";
-        pause_bot: "Pause the bot for 30 min", "暂停机器人 30 分钟";
+        pause_bot: "Pause the bot for 30 min", "暂停自动回复 30 分钟";
         snippets: "Snippets", "常用语";
         manage_snippets: "Manage snippets", "管理常用语";
         no_snippets: "No snippets yet.", "还没有常用语。";
-        too_long: "The text is longer than WeChat takes (2048 bytes).", "内容超过微信的长度上限（2048 字节）。";
+        too_long: "The text is longer than WeChat takes ({} bytes).", "内容超过微信的长度上限（{} 字节）。";
         text_empty: "Write something first.", "请先输入内容。";
         only_agents: "Your role may read, but not write.", "您的角色只能查看，不能回复。";
         not_sent: "Not sent:", "未发送：";
@@ -78,6 +78,7 @@ words! {
             "将永久删除该客户在此应用中的全部消息、图片和状态，且无法恢复。";
         forget_type: "Type the openid to confirm", "输入 openid 以确认";
         forget_wrong: "That is not the openid of this customer.", "输入的 openid 不一致。";
+        forgotten: "The customer is forgotten; rows erased: {}.", "已清除该客户，共删除 {} 行记录。";
         forget_button: "Forget for ever", "永久清除";
         unknown_user: "This customer is not known here.", "这里没有该客户。";
         window_over: "The time in which WeChat takes replies is over; the customer must write first.",

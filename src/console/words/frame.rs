@@ -16,6 +16,10 @@ words! {
         skip: "Skip to content", "跳到正文";
         sign_in: "Sign in", "登录";
         sign_out: "Sign out", "退出";
+        signed_out: "You are signed out. What you wrote stays in this tab; sign in again.",
+            "您已退出登录。已输入的内容会保留在此标签页，请重新登录。";
+        wrong_password: "no user has this name and password", "用户名或密码不正确";
+        too_many_attempts: "too many attempts to sign in; wait half a minute", "尝试次数过多，请半分钟后再试";
         name: "Name", "用户名";
         password: "Password", "密码";
         back: "Back", "返回";

@@ -50,13 +50,13 @@ words! {
         rules: "Rules in the order tried", "规则（按匹配顺序）";
         held: "matches", "命中";
         not_held: "does not match", "未命中";
-        more_rules: "more rules", "条其他规则";
+        more_rules: "{} more rule|{} more rules", "{} 条其他规则";
         nothing_sent: "Nothing would be sent.", "不会发送任何内容。";
         would_drop: "would not be sent", "不会发送";
         transfer: "Handed to human customer service", "转人工客服";
         becomes_state: "Dialog state becomes {} until {}", "对话状态变为 {}，至 {}";
         no_state: "Dialog state ends", "对话状态结束";
-        becomes_muted: "The bot is paused until {}", "机器人暂停至 {}";
+        becomes_muted: "The bot is paused until {}", "自动回复暂停至 {}";
         cooldown_for_one: "Rule {} stays silent for this customer until {}", "规则 {} 对该客户冷却至 {}";
         cooldown_for_all: "Rule {} stays silent for everybody until {}", "规则 {} 对所有客户冷却至 {}";
         misses: "{} unanswered in a row", "连续 {} 条未命中";

@@ -4,6 +4,7 @@ use http::header;
 use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
 
+use super::html::number;
 use super::request::Head;
 
 /// A language of the pages.
@@ -89,6 +90,13 @@ pub(super) fn filled(text: &str, with: impl std::fmt::Display) -> String {
     filled_all(text, &[&with.to_string()])
 }
 
+/// The form of a text that goes with a number, the number in the place of its `{}`. Where one and many differ, both stand there:
+/// `{} rule|{} rules`.
+pub(super) fn counted(text: &str, n: u64) -> String {
+    let (one, many) = text.split_once('|').unwrap_or((text, text));
+    filled(if n == 1 { one } else { many }, number(n))
+}
+
 /// A text with its places, `{}`, filled in.
 pub(super) fn filled_all(text: &str, places: &[&str]) -> String {
     let mut places = places.iter();
@@ -116,19 +124,22 @@ macro_rules! words {
 
 mod conversations;
 mod frame;
+mod messages;
 mod outbox;
 mod overview;
-mod system;
-mod trouble;
-
-pub(super) use trouble::told;
-mod messages;
+mod problem;
 mod rules;
+mod sentence;
 mod snippets;
 pub(super) mod status;
+mod system;
+mod trouble;
 mod unanswered;
 mod versions;
 pub(super) mod why;
+
+pub(super) use problem::{edit_error, problem};
+pub(super) use trouble::told;
 
 /// All texts of one language, by the pages that need them.
 pub(super) struct Words {
@@ -175,6 +186,15 @@ static ZH: Words = Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_told_from_many() {
+        let w = EN.rules;
+        assert_eq!(counted(w.warnings, 1), "1 warning");
+        assert_eq!(counted(w.warnings, 1_200), "1,200 warnings");
+        assert_eq!(counted(w.hits, 1), "hit");
+        assert_eq!(counted(ZH.rules.warnings, 1), "1 个警告");
+    }
 
     #[test]
     fn the_heaviest_of_our_languages_wins() {

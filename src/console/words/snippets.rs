@@ -8,13 +8,15 @@ words! {
         name: "Name", "名称";
         text: "Text", "内容";
         add: "Add a snippet", "添加常用语";
+        change: "Change a snippet", "修改常用语";
         save: "Save", "保存";
         delete: "Delete", "删除";
         delete_sure: "Delete this snippet?", "确定删除这条常用语？";
         none: "No snippets yet.", "还没有常用语。";
         back: "Back to the conversations", "返回会话";
-        bad_name: "A name has 1 to 40 characters, without line breaks.", "名称为 1–40 个字，不能换行。";
-        bad_text: "A text has 1 to 2048 bytes.", "内容不能为空，且不超过 2048 字节。";
-        too_many: "There are 200 snippets already; delete one first.", "已有 200 条常用语，请先删除一些。";
+        bad_name: "A name has 1 to {} characters, without line breaks or slashes.", "名称为 1–{} 个字，不能有换行和斜杠。";
+        bad_text: "A text has 1 to {} bytes.", "内容不能为空，且不超过 {} 字节。";
+        taken: "There is a snippet of this name already.", "已有同名的常用语。";
+        too_many: "There are {} snippets already; delete one first.", "已有 {} 条常用语，请先删除一些。";
     }
 }

@@ -6,13 +6,13 @@ words! {
         matched: "Answered", "已回复";
         unmatched: "No rule matched", "未命中规则";
         cooldown: "Silent (cooldown)", "冷却中未回";
-        muted: "Bot paused", "机器人已暂停";
+        muted: "Bot paused", "已暂停自动回复";
         malformed: "Unreadable", "无法解析";
         queued: "Queued", "待发送";
         sent: "Sent", "已发送";
         failed: "Failed", "发送失败";
-        dropped: "Dropped", "已放弃";
-        uncertain: "Uncertain", "不确定";
+        dropped: "Dropped", "已丢弃";
+        uncertain: "Uncertain", "结果不明";
         all: "All statuses", "全部状态";
         inbound: "Received", "收到";
         outbound: "Sent out", "发出";

@@ -20,7 +20,7 @@ words! {
         token_good: "good for another {}", "{}后到期";
         token_expired: "expired {} ago", "已过期 {}";
         token_none: "not fetched yet", "尚未获取";
-        token_forced: "{} forced renewals in 24 h", "24 小时内强制刷新 {} 次";
+        token_forced: "{} forced renewal in 24 h|{} forced renewals in 24 h", "24 小时内强制刷新 {} 次";
         stable: "stable_token", "stable_token";
         classic: "token (classic)", "token（旧接口）";
         server: "central token server", "中控服务器";
@@ -52,7 +52,7 @@ words! {
         size: "Size", "大小";
         wal: "Not yet in the file", "尚未写入主文件";
         index: "Search index", "搜索索引";
-        index_behind: "{} messages behind", "落后 {} 条";
+        index_behind: "{} message behind|{} messages behind", "落后 {} 条";
         index_current: "up to date", "已是最新";
         index_rebuilding: "being rebuilt", "正在重建";
         messages: "Messages", "消息数";
@@ -61,8 +61,8 @@ words! {
         until_name: "Until", "截止";
         oldest: "Oldest", "最早";
         retention: "Kept for", "保留";
-        days: "{} days", "{} 天";
-        hours: "{} hours", "{} 小时";
+        days: "{} day|{} days", "{} 天";
+        hours: "{} hour|{} hours", "{} 小时";
         forever: "for ever", "永久";
         pictures: "Pictures", "图片";
         pictures_kept: "{} kept", "已保存 {} 张";
@@ -84,15 +84,16 @@ words! {
         subject: "To what", "对象";
         detail: "Detail", "详情";
         did_reply: "replied", "回复";
-        did_mute: "paused the bot", "暂停机器人";
-        did_unmute: "resumed the bot", "恢复机器人";
-        did_drop: "dropped replies", "放弃回复";
+        did_mute: "paused the bot", "暂停自动回复";
+        did_unmute: "resumed the bot", "恢复自动回复";
+        did_drop: "dropped replies", "丢弃回复";
         did_resend: "sent again", "重发";
         did_forget: "forgot a user", "删除用户数据";
         did_snippet_put: "saved a snippet", "保存常用语";
         did_snippet_delete: "deleted a snippet", "删除常用语";
         did_backup: "downloaded a backup", "下载备份";
         did_rules_save: "saved rules", "保存规则";
+        did_rules_delete: "deleted rules", "删除规则文件";
         did_rules_restore: "restored a version", "恢复版本";
         did_rules_reload: "reloaded rules", "重新加载规则";
     }

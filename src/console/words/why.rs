@@ -2,10 +2,8 @@
 //!
 //! The engine's words are the API's and the command line's too. A sentence that is not known here is shown as it is.
 
-use super::Lang;
-
-/// A sentence with places, `{}`, and the same in Chinese with the places in the same order. The first that fits counts.
-type Table = &'static [(&'static str, &'static str)];
+use super::sentence::{Table, places};
+use super::{Lang, filled_all};
 
 const CONDITIONS: Table = &[
     ("found none of {}", "没有出现 {}"),
@@ -54,7 +52,10 @@ const CONDITIONS: Table = &[
 ];
 
 const NOTES: Table = &[
-    ("not asked: the user is muted until {}", "未判断：机器人暂停至 {}"),
+    (
+        "not asked: the user is muted until {}",
+        "未判断：自动回复暂停至 {}",
+    ),
     ("not reached: {} decided", "未判断：{} 已命中"),
     ("went on to lower rules", "继续判断后面的规则"),
     ("observed only: it would have answered", "仅观察：本会回复"),
@@ -129,40 +130,8 @@ fn told(lang: Lang, table: Table, text: &str) -> String {
     };
     let found = table
         .iter()
-        .find_map(|(english, chinese)| Some((places(english, text)?, chinese)));
-    let Some((places, chinese)) = found else {
-        return text.to_owned();
-    };
-    let mut out = String::new();
-    let mut places = places.into_iter();
-    for (n, part) in chinese.split("{}").enumerate() {
-        if n > 0 {
-            out += places.next().unwrap_or_default();
-        }
-        out += part;
-    }
-    out
-}
-
-/// What stands in the places of a sentence; `None` when the text is another one.
-fn places<'t>(sentence: &str, text: &'t str) -> Option<Vec<&'t str>> {
-    let mut parts = sentence.split("{}").peekable();
-    let mut rest = text.strip_prefix(parts.next()?)?;
-    let mut places = Vec::new();
-    while let Some(part) = parts.next() {
-        let at = match (part, parts.peek()) {
-            ("", None) => rest.len(),
-            // The last part ends the text.
-            (_, None) => rest
-                .len()
-                .checked_sub(part.len())
-                .filter(|at| rest.is_char_boundary(*at) && &rest[*at..] == part)?,
-            (_, Some(_)) => rest.find(part)?,
-        };
-        places.push(&rest[..at]);
-        rest = &rest[at + part.len()..];
-    }
-    rest.is_empty().then_some(places)
+        .find_map(|(english, chinese)| Some(filled_all(chinese, &places(english, text)?)));
+    found.unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -174,25 +143,6 @@ mod tests {
     use crate::diagnostic::Source;
     use crate::message::{Contact, Cooldowns, DialogState, Facts, Fields, Inbound, MessageId};
     use crate::rules::{Scope, load};
-
-    #[test]
-    fn a_sentence_gives_what_stands_in_its_places() {
-        assert_eq!(
-            places("found {}", "found \"a\", \"b\""),
-            Some(vec!["\"a\", \"b\""])
-        );
-        assert_eq!(places("{} is {}", "x is y"), Some(vec!["x", "y"]));
-        assert_eq!(places("{} matches", "\"x\" matches"), Some(vec!["\"x\""]));
-        assert_eq!(places("a", "a"), Some(vec![]));
-        for (sentence, text) in [
-            ("found {}", "lost x"),
-            ("{} matches", "x match"),
-            ("a", "ab"),
-            ("{}b", ""),
-        ] {
-            assert_eq!(places(sentence, text), None, "{sentence} {text}");
-        }
-    }
 
     /// Every condition there is, each asked in a way that holds and in one that does not.
     const RULES: &str = r#"

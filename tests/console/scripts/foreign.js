@@ -3,7 +3,9 @@ const ours = (address) => new URL(address, location.href).origin === location.or
 const asset = (address) => ours(address) && new URL(address, location.href).pathname.startsWith("/assets/");
 
 function isForeign(element) {
-  if ([...element.attributes].some(({ name }) => name.startsWith("on") || name === "srcdoc" || name === "style")) return true;
+  if ([...element.attributes].some(({ name }) => name.startsWith("on") || name === "srcdoc")) return true;
+  // Our own script makes room there for the lines that are not drawn.
+  if (element.hasAttribute("style") && !element.matches("#editor pre.gutter, #editor pre.paint")) return true;
   if (!ours(element.getAttribute("formaction") || "/")) return true;
   switch (element.localName) {
     case "script":
