@@ -163,6 +163,8 @@ pub(super) struct Writer {
     pub(super) typing_wanted: Arc<AtomicBool>,
     /// See [`Store::news`].
     pub(super) news: watch::Sender<u64>,
+    /// Why the last commit failed, if it did; see [`Store::ping`].
+    pub(super) fault: watch::Sender<Option<StoreError>>,
     /// Told of rows that were written; nobody listens beside a daemon.
     pub(super) wal_grows: mpsc::Sender<()>,
     /// Opened when it is first needed, and again after a fault of the database.
@@ -173,6 +175,10 @@ pub(super) struct Writer {
 
 /// Rows after which the WAL is looked at; a row changes about a page.
 const ROWS_BETWEEN_CHECKPOINTS: usize = 256;
+
+/// Writes a page, whatever is in it already. A job may find nothing to write (the outbox asks each second), and an
+/// empty commit succeeds on a full disk too: it must not tell that all is well again.
+const PROBE: &str = "pragma user_version = 0";
 
 /// What one transaction works on.
 #[derive(Default)]
@@ -237,6 +243,10 @@ impl Writer {
         }
         match written {
             Ok((outcomes, added)) => {
+                // Pushes that had come before write nothing, and so tell nothing of the disk.
+                if !added.rows.is_empty() || !group.jobs.is_empty() {
+                    self.tell_fault(None);
+                }
                 self.metrics
                     .commit_duration
                     .observe(begun.elapsed().as_secs_f64());
@@ -252,6 +262,7 @@ impl Writer {
                 if error.is_everyones() {
                     // Dropping it ends its transaction; the next group opens a new one.
                     self.connection = None;
+                    self.tell_fault(Some(&error));
                 }
                 for answer in group.answers {
                     let _ = answer.send(Err(error.clone().into()));
@@ -269,6 +280,7 @@ impl Writer {
     async fn together(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
         let clock = Arc::clone(&self.clock);
         let turns = self.turns.clone();
+        let faulty = self.fault.borrow().is_some();
         let conn = self.connected().await?;
         let frame = Frame {
             begin: true,
@@ -282,6 +294,9 @@ impl Writer {
                 arrivals::record(conn, &group.arrivals, &*clock, &turns, frame).await?
             };
             if !group.jobs.is_empty() {
+                if faulty {
+                    sqlx::query(PROBE).execute(&mut *conn).await?;
+                }
                 for job in &mut group.jobs {
                     job.run(conn).await?;
                 }
@@ -302,8 +317,12 @@ impl Writer {
     async fn apart(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
         let clock = Arc::clone(&self.clock);
         let turns = self.turns.clone();
+        let faulty = self.fault.borrow().is_some();
         let conn = self.connected().await?;
         let mut tx = conn.begin_with("begin immediate").await?;
+        if faulty {
+            sqlx::query(PROBE).execute(&mut *tx).await?;
+        }
         let (mut outcomes, mut added) = (Outcomes::new(), Added::default());
         for arrival in &group.arrivals {
             let mut part = tx.begin().await?;
@@ -344,6 +363,14 @@ impl Writer {
             self.connection = Some(conn);
         }
         self.connection.as_mut().ok_or(StoreError::Closed)
+    }
+
+    fn tell_fault(&self, fault: Option<&StoreError>) {
+        self.fault.send_if_modified(|told| {
+            let changed = told.is_some() != fault.is_some();
+            *told = fault.cloned();
+            changed
+        });
     }
 
     /// Tells the rest of the daemon what has become durable.

@@ -26,6 +26,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const WRITER_PATIENCE: Duration = Duration::from_secs(3);
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+/// Of the daemon's own readers.
+const OWN_READERS: u32 = 2;
 
 /// The database, as all rooms see it. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +36,10 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     requests: mpsc::Sender<Request>,
     readers: SqlitePool,
+    /// For what the daemon can't work without: it never waits behind what people ask.
+    own_readers: SqlitePool,
+    /// Why the writer's last commit failed, if it did.
+    fault: watch::Receiver<Option<StoreError>>,
     index: Arc<Index>,
     clock: SharedClock,
     outbox_bell: Arc<Notify>,
@@ -101,6 +107,7 @@ impl Store {
         let (requests, waiting) = mpsc::channel(WAITING);
         let (wal_grows, wal_grown) = mpsc::channel(1);
         let news = watch::Sender::new(0);
+        let (told_fault, fault) = watch::channel(None);
         let turns = Turns::default();
         let writer = Writer {
             options: writing,
@@ -109,6 +116,7 @@ impl Store {
             outbox_bell: Arc::clone(&outbox_bell),
             typing_wanted: Arc::clone(&typing_wanted),
             news: news.clone(),
+            fault: told_fault,
             wal_grows,
             connection: None,
             turns: turns.clone(),
@@ -135,12 +143,17 @@ impl Store {
             Access::Command => index.read().await,
         }
         reading_tasks.close();
+        let readers = |most| {
+            SqlitePoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(READER_PATIENCE)
+                .connect_lazy_with(options.clone().read_only(true))
+        };
         Ok(Self(Arc::new(Inner {
             requests,
-            readers: SqlitePoolOptions::new()
-                .max_connections(READERS)
-                .acquire_timeout(READER_PATIENCE)
-                .connect_lazy_with(options.clone().read_only(true)),
+            readers: readers(READERS),
+            own_readers: readers(OWN_READERS),
+            fault,
             clock,
             outbox_bell,
             typing_wanted,
@@ -162,6 +175,7 @@ impl Store {
         self.0.reading.cancel();
         self.0.reading_tasks.wait().await;
         self.0.readers.close().await;
+        self.0.own_readers.close().await;
         self.0.closing.cancel();
         self.0.tasks.wait().await;
     }
@@ -183,16 +197,27 @@ impl Store {
         self.0.news.send_modify(|count| *count += 1);
     }
 
-    /// Whether the database answers and its writer works.
+    /// Whether the database answers and its writer works: what the last commit failed of is told until one succeeds.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if self.0.requests.is_closed() {
             return Err(StoreError::Closed);
         }
-        let mut conn = self.reader().await?;
+        if let Some(fault) = &*self.0.fault.borrow() {
+            return Err(fault.clone());
+        }
+        let mut conn = self.own_reader().await?;
         sqlx::query("select id from messages limit 1")
             .fetch_optional(&mut *conn)
             .await?;
         Ok(())
+    }
+
+    /// The same for whoever does not wait longer than `patience`; gives in words what is wrong.
+    pub async fn answers_within(&self, patience: Duration) -> Result<(), String> {
+        match tokio::time::timeout(patience, self.ping()).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {patience:?}")),
+        }
     }
 
     pub(super) fn requests(&self) -> &mpsc::Sender<Request> {
@@ -222,6 +247,11 @@ impl Store {
 
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         Ok(self.0.readers.acquire().await?)
+    }
+
+    /// For a few short queries that the daemon can't work without, and nothing else.
+    pub(super) async fn own_reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.0.own_readers.acquire().await?)
     }
 }
 
@@ -316,6 +346,8 @@ async fn compare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Row;
+
     use super::*;
     use crate::clock::SystemClock;
     use crate::store::log::{Filter, Order};
@@ -419,6 +451,61 @@ mod tests {
             command.close().await;
             bench.store.close().await;
         }
+    }
+
+    #[tokio::test]
+    async fn what_people_ask_does_not_hold_up_the_daemon() {
+        let bench = Bench::new().await;
+        let mut slow = Vec::new();
+        for _ in 0..READERS {
+            slow.push(bench.store.reader().await.expect("a connection"));
+        }
+        let asked = async {
+            bench.store.ping().await?;
+            bench.store.next_due().await?;
+            bench.store.queued().await?;
+            bench.store.token(&"shop".into()).await?;
+            bench.store.media(&"shop".into(), "digest").await
+        };
+        let asked = tokio::time::timeout(READER_PATIENCE / 2, asked).await;
+        assert_eq!(asked.expect("in time").expect("read"), None);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_written_is_told_until_it_can() {
+        let bench = Bench::new().await;
+        let second = Duration::from_secs(1);
+        let mut raw = bench.raw().await;
+        sqlx::query("begin immediate")
+            .execute(&mut raw)
+            .await
+            .expect("locked");
+        assert_eq!(
+            bench.store.answers_within(second).await,
+            Ok(()),
+            "nobody knows yet"
+        );
+        let claim = |seconds| bench.store.claim(at(seconds), 1, 0, second);
+        claim(0).await.expect_err("locked");
+        let told = bench.store.answers_within(second).await.expect_err("locked");
+        assert!(told.contains("database is locked"), "{told}");
+        sqlx::query("rollback").execute(&mut raw).await.expect("unlocked");
+        let mut pages = Vec::new();
+        for n in 0..3 {
+            let wal = sqlx::query("pragma wal_checkpoint(noop)")
+                .fetch_one(&mut raw)
+                .await
+                .expect("read");
+            pages.push(wal.get::<i64, _>(1));
+            claim(n).await.expect("works");
+        }
+        assert_eq!(bench.store.answers_within(second).await, Ok(()));
+        // A full disk takes any commit that has nothing to write.
+        assert!(
+            pages[0] < pages[1],
+            "the first writes something to see: {pages:?}"
+        );
+        assert_eq!(pages[1], pages[2], "the others have nothing to write");
     }
 
     #[tokio::test]

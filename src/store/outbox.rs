@@ -95,7 +95,7 @@ impl Store {
     /// When the next reply can be claimed: the first due of those at the head of their user's queue, or the end of a
     /// lease that nobody settles; `None` when nothing is queued.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut conn = self.reader().await?;
+        let mut conn = self.own_reader().await?;
         let (due, lease): (Option<i64>, Option<i64>) = sqlx::query_as(NEXT_DUE).fetch_one(&mut *conn).await?;
         let at = At {
             table: "messages",
@@ -110,7 +110,7 @@ impl Store {
 
     /// How many replies are queued.
     pub async fn queued(&self) -> Result<u64, StoreError> {
-        let mut conn = self.reader().await?;
+        let mut conn = self.own_reader().await?;
         let count: i64 = sqlx::query_scalar("select count(*) from messages where status = 'queued'")
             .fetch_one(&mut *conn)
             .await?;

@@ -33,7 +33,7 @@ pub struct StoredMedia {
 impl Store {
     /// The token of an app.
     pub async fn token(&self, app: &AppName) -> Result<Option<StoredToken>, StoreError> {
-        let mut conn = self.reader().await?;
+        let mut conn = self.own_reader().await?;
         let row = sqlx::query("select token, expires, fetched, forced from tokens where app = $1")
             .bind(app.as_str())
             .fetch_optional(&mut *conn)
@@ -84,7 +84,7 @@ impl Store {
 
     /// The media_id of a file, by the digest of its bytes.
     pub async fn media(&self, app: &AppName, digest: &str) -> Result<Option<StoredMedia>, StoreError> {
-        let mut conn = self.reader().await?;
+        let mut conn = self.own_reader().await?;
         let row = sqlx::query("select media_id, expires from media where app = $1 and digest = $2")
             .bind(app.as_str())
             .bind(digest)
