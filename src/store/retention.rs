@@ -465,10 +465,14 @@ mod tests {
     async fn what_has_run_out_is_cleared_away_and_the_audit_trail_stays_a_year() {
         let bench = Bench::new().await;
         let hour = Duration::from_hours(1);
-        bench.store.create_session("ops", hour).await.expect("written");
         bench
             .store
-            .create_session("ops", hour * 24 * 900)
+            .create_session("ops", b"hash", hour)
+            .await
+            .expect("written");
+        bench
+            .store
+            .create_session("ops", b"hash", hour * 24 * 900)
             .await
             .expect("written");
         for n in 0..2 {

@@ -24,25 +24,37 @@ pub struct Session {
     pub created: Timestamp,
     /// When they have to sign in again.
     pub expires: Timestamp,
+    /// What [`Store::create_session`] was given of their password. Where it is another by now, the session has ended.
+    pub password_digest: Vec<u8>,
 }
 
 impl Store {
-    /// Signs a user in for `ttl`. Gives the cookie's value: 32 random bytes in base64url.
-    pub async fn create_session(&self, user: &str, ttl: Duration) -> Result<SecretString, StoreError> {
+    /// Signs a user in for `ttl`. `password_digest` is a digest of the hash of the password that they gave. Gives the
+    /// cookie's value: 32 random bytes in base64url.
+    pub async fn create_session(
+        &self,
+        user: &str,
+        password_digest: &[u8],
+        ttl: Duration,
+    ) -> Result<SecretString, StoreError> {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let (digest, user): (Vec<u8>, Arc<str>) = (digest(&token), user.into());
+        let password = password_digest.to_vec();
         let created = self.clock().now();
         let expires = after(created, ttl);
         self.write(move |conn| {
-            let (digest, user) = (digest.clone(), Arc::clone(&user));
+            let (digest, user, password) = (digest.clone(), Arc::clone(&user), password.clone());
             async move {
-                sqlx::query("insert into sessions (digest, user, created, expires) values ($1, $2, $3, $4)")
-                    .bind(digest)
-                    .bind(&*user)
-                    .bind(created.as_millisecond())
-                    .bind(expires.as_millisecond())
-                    .execute(conn)
-                    .await?;
+                sqlx::query(
+                    "insert into sessions (digest, user, created, expires, password) values ($1, $2, $3, $4, $5)",
+                )
+                .bind(digest)
+                .bind(&*user)
+                .bind(created.as_millisecond())
+                .bind(expires.as_millisecond())
+                .bind(password)
+                .execute(conn)
+                .await?;
                 Ok(())
             }
             .boxed()
@@ -54,12 +66,13 @@ impl Store {
     /// The session that a cookie's value stands for, unless it has ended.
     pub async fn session(&self, token: &str) -> Result<Option<Session>, StoreError> {
         let mut conn = self.reader().await?;
-        let row =
-            sqlx::query("select user, created, expires from sessions where digest = $1 and expires > $2")
-                .bind(digest(token))
-                .bind(self.clock().now().as_millisecond())
-                .fetch_optional(&mut *conn)
-                .await?;
+        let row = sqlx::query(
+            "select user, created, expires, password from sessions where digest = $1 and expires > $2",
+        )
+        .bind(digest(token))
+        .bind(self.clock().now().as_millisecond())
+        .fetch_optional(&mut *conn)
+        .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -67,7 +80,7 @@ impl Store {
     pub async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
         let mut conn = self.reader().await?;
         let rows = sqlx::query(
-            "select user, created, expires from sessions where expires > $1 order by created desc",
+            "select user, created, expires, password from sessions where expires > $1 order by created desc",
         )
         .bind(self.clock().now().as_millisecond())
         .fetch_all(&mut *conn)
@@ -91,23 +104,6 @@ impl Store {
         })
         .await
     }
-
-    /// Signs a user out everywhere; gives how many sessions that were.
-    pub async fn end_sessions(&self, user: &str) -> Result<u64, StoreError> {
-        let user: Arc<str> = user.into();
-        self.write(move |conn| {
-            let user = Arc::clone(&user);
-            async move {
-                let ended = sqlx::query("delete from sessions where user = $1")
-                    .bind(&*user)
-                    .execute(conn)
-                    .await?;
-                Ok(ended.rows_affected())
-            }
-            .boxed()
-        })
-        .await
-    }
 }
 
 fn read(row: &SqliteRow) -> Result<Session, StoreError> {
@@ -123,6 +119,7 @@ fn read(row: &SqliteRow) -> Result<Session, StoreError> {
         user,
         created,
         expires,
+        password_digest: cells.next()?,
     })
 }
 
@@ -142,13 +139,18 @@ mod tests {
     #[tokio::test]
     async fn a_cookie_stands_for_its_user_until_it_ends() {
         let bench = Bench::new().await;
-        let token = bench.store.create_session("ops", HOUR).await.expect("written");
+        let token = bench
+            .store
+            .create_session("ops", b"hash", HOUR)
+            .await
+            .expect("written");
         let token = token.expose_secret();
         assert_eq!(URL_SAFE_NO_PAD.decode(token).map(|bytes| bytes.len()), Ok(32));
         let session = Session {
             user: "ops".to_owned(),
             created: at(0),
             expires: at(3600),
+            password_digest: b"hash".to_vec(),
         };
         let bench = bench.reopen().await;
         bench.turn_to(3599);
@@ -161,11 +163,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn signing_out_ends_one_session_or_all_of_a_user() {
+    async fn signing_out_ends_one_session_and_no_other() {
         let bench = Bench::new().await;
         let mut tokens = Vec::new();
         for user in ["ops", "ops", "ops", "ann"] {
-            tokens.push(bench.store.create_session(user, HOUR).await.expect("written"));
+            tokens.push(
+                bench
+                    .store
+                    .create_session(user, b"hash", HOUR)
+                    .await
+                    .expect("written"),
+            );
         }
         let signed_in = async || {
             let mut signed_in = Vec::new();
@@ -181,14 +189,16 @@ mod tests {
             .await
             .expect("written");
         assert_eq!(signed_in().await, [true, false, true, true]);
-        assert_eq!(bench.store.end_sessions("ops").await.expect("written"), 2);
-        assert_eq!(signed_in().await, [false, false, false, true]);
     }
 
     #[tokio::test]
     async fn the_database_does_not_hold_what_the_browser_holds() {
         let bench = Bench::new().await;
-        let token = bench.store.create_session("ops", HOUR).await.expect("written");
+        let token = bench
+            .store
+            .create_session("ops", b"hash", HOUR)
+            .await
+            .expect("written");
         bench.store.close().await;
         let file = std::fs::read(bench.dir.path().join("t.db")).expect("readable");
         let raw = URL_SAFE_NO_PAD.decode(token.expose_secret()).expect("base64");

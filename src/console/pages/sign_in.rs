@@ -7,6 +7,7 @@ use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use warp::reply::Response;
 
 use super::{Frame, Place};
@@ -74,7 +75,11 @@ pub(in crate::console) async fn sign_in(
         .await
     {
         Ok(user) => {
-            let token = console.store.create_session(&user.name, SESSION_TIME).await?;
+            let password = Sha256::digest(user.password_hash.expose_secret());
+            let token = console
+                .store
+                .create_session(&user.name, &password, SESSION_TIME)
+                .await?;
             let mut response = see_other(next);
             set_session(
                 &console,
