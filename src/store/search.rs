@@ -15,7 +15,7 @@ use super::index::{Candidate, Part, Place, number_of};
 use super::log::{COLUMNS, conditions, contains, entry};
 use super::row::{ceil_millis, to_json};
 use super::{Cursor, Filter, Store, StoreError};
-use crate::message::{Entry, InboundStatus};
+use crate::message::{Entry, InboundStatus, OutboundStatus};
 use crate::text::normal_form;
 
 /// Rows that one page walks through.
@@ -175,13 +175,11 @@ impl Page<'_> {
             let from = end.unwrap_or(floor);
             let needed = self.limit + 1 - self.entries.len();
             let mut query = QueryBuilder::new("select ");
-            query
-                .push(COLUMNS)
-                .push(" from messages m where ")
-                .push(kind.condition());
-            between(&mut query, self.at, from, self.since, end.is_some());
+            query.push(COLUMNS).push(" from messages m where ");
+            kind.restrict(&mut query);
+            between(&mut query, kind, self.at, from, self.since, end.is_some());
             conditions(&mut query, self.filter);
-            query.push(" order by m.time desc, m.id desc");
+            kind.order(&mut query);
             if self.needle.is_none() {
                 query
                     .push(" limit ")
@@ -210,12 +208,7 @@ impl Page<'_> {
 
     /// The `step`-th row from where we are, if there are as many.
     async fn boundary(&mut self, kind: Rows, floor: Place, step: usize) -> Result<Option<Place>, StoreError> {
-        let mut query = QueryBuilder::new("select m.time, m.id from messages m where ");
-        query.push(kind.condition());
-        between(&mut query, self.at, floor, self.since, false);
-        query
-            .push(" order by m.time desc, m.id desc limit 1 offset ")
-            .push_bind(i64::try_from(step.saturating_sub(1)).unwrap_or(i64::MAX));
+        let mut query = boundary(kind, (self.at, floor), self.since, step);
         Ok(query.build_query_as().fetch_optional(&mut *self.log).await?)
     }
 
@@ -298,27 +291,46 @@ impl Page<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rows {
     All,
-    /// Replies that did not reach the customer.
-    Unsent,
+    /// Replies that did not reach the customer, of one status.
+    Unsent(OutboundStatus),
     /// Replies that wait.
     Queued,
 }
 
 impl Rows {
     fn of(filter: &Filter, searched: bool) -> Self {
-        match filter.status.as_deref() {
-            Some("failed" | "dropped" | "uncertain") if !searched => Self::Unsent,
-            Some("queued") => Self::Queued,
+        use OutboundStatus::{Dropped, Failed, Queued, Uncertain};
+        let asked = filter.status.as_deref();
+        let is = |status: &OutboundStatus| asked == Some(status.as_str());
+        match [Failed, Dropped, Uncertain].into_iter().find(is) {
+            Some(status) if !searched => Self::Unsent(status),
+            _ if is(&Queued) => Self::Queued,
             _ => Self::All,
         }
     }
 
-    fn condition(self) -> &'static str {
+    /// The words stand in the text, for an index of some statuses serves only who says which.
+    fn restrict(self, query: &mut QueryBuilder<Sqlite>) {
         match self {
-            Self::All => "true",
-            Self::Unsent => "m.status in ('failed', 'dropped', 'uncertain')",
-            Self::Queued => "m.status = 'queued'",
+            Self::All => query.push("true"),
+            Self::Unsent(status) => query.push(format_args!(
+                "m.status in ('failed', 'dropped', 'uncertain') and m.status = '{}'",
+                status.as_str()
+            )),
+            Self::Queued => query.push("m.status = 'queued'"),
+        };
+    }
+
+    /// The sign keeps SQLite from walking through all messages of the time rather than through the few that wait.
+    fn time(self) -> &'static str {
+        match self {
+            Self::All | Self::Unsent(_) => "m.time",
+            Self::Queued => "+m.time",
         }
+    }
+
+    fn order(self, query: &mut QueryBuilder<Sqlite>) {
+        query.push(format_args!(" order by {} desc, m.id desc", self.time()));
     }
 }
 
@@ -371,9 +383,28 @@ fn is_unrestricted(filter: &Filter) -> bool {
     app.is_none() && openid.is_none() && rule.is_none() && direction.is_none() && status.is_none()
 }
 
+/// The `step`-th of the rows before one place and behind another.
+fn boundary(kind: Rows, (at, floor): (Place, Place), since: Place, step: usize) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("select m.time, m.id from messages m where ");
+    kind.restrict(&mut query);
+    between(&mut query, kind, at, floor, since, false);
+    kind.order(&mut query);
+    query
+        .push(" limit 1 offset ")
+        .push_bind(i64::try_from(step.saturating_sub(1)).unwrap_or(i64::MAX));
+    query
+}
+
 /// Rows before `at` and behind `floor`, or at it; none before `since`. Of two bounds SQLite seeks by one alone, so it is given
 /// the one that matters.
-fn between(query: &mut QueryBuilder<Sqlite>, at: Place, floor: Place, since: Place, with_floor: bool) {
+fn between(
+    query: &mut QueryBuilder<Sqlite>,
+    kind: Rows,
+    at: Place,
+    floor: Place,
+    since: Place,
+    with_floor: bool,
+) {
     let compare = if with_floor { ">=" } else { ">" };
     let lower = if floor >= since {
         (compare, floor)
@@ -385,7 +416,7 @@ fn between(query: &mut QueryBuilder<Sqlite>, at: Place, floor: Place, since: Pla
             continue;
         }
         query
-            .push(format_args!(" and (m.time, m.id) {compare} ("))
+            .push(format_args!(" and ({}, m.id) {compare} (", kind.time()))
             .push_bind(place.0)
             .push(", ")
             .push_bind(place.1)
@@ -395,6 +426,8 @@ fn between(query: &mut QueryBuilder<Sqlite>, at: Place, floor: Place, since: Pla
 
 #[cfg(test)]
 mod tests {
+    use sqlx::AssertSqlSafe;
+
     use super::*;
     use crate::message::Direction;
     use crate::store::testing::{Bench, at, shop};
@@ -502,6 +535,41 @@ mod tests {
                 let ids = |entries: &[Entry]| entries.iter().map(|entry| entry.id).collect::<Vec<_>>();
                 assert_eq!(ids(&read), ids(&expected), "{filter:?}");
                 assert!(pages <= 2 + read.len() / limit, "{pages} pages: {filter:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_few_that_wait_or_failed_are_found_by_indexes_of_their_own() {
+        let bench = Bench::new().await;
+        let mut raw = bench.raw().await;
+        for (status, index, sorts) in [
+            ("queued", "messages_by_due", true),
+            ("failed", "messages_unsent", false),
+            ("sent", "messages_by_time", false),
+        ] {
+            let filter = Filter {
+                status: Some(status.into()),
+                ..Filter::default()
+            };
+            let kind = Rows::of(&filter, false);
+            let place = (at(9).as_millisecond(), 0);
+            let mut page = QueryBuilder::new("select m.content from messages m where ");
+            kind.restrict(&mut page);
+            between(&mut page, kind, place, BEGIN, place, true);
+            conditions(&mut page, &filter);
+            kind.order(&mut page);
+            for query in [boundary(kind, (place, BEGIN), BEGIN, 50), page] {
+                let sql = format!("explain query plan {}", query.into_string());
+                let plan = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut raw).await;
+                let plan: Vec<String> = plan
+                    .expect("a plan")
+                    .iter()
+                    .map(|row| row.get("detail"))
+                    .collect();
+                let plan = plan.join("\n");
+                assert!(plan.contains(index), "{status}: {plan}");
+                assert_eq!(plan.contains("B-TREE FOR ORDER"), sorts, "{status}: {plan}");
             }
         }
     }
