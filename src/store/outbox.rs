@@ -162,15 +162,20 @@ async fn take_typing(
         .collect())
 }
 
-/// The same for the heads of queues, due or not; and the lease that ends first.
+/// The same for the heads of queues, due or not, of users who wait for no lease; and for the others the first end of a
+/// user's last lease.
 const NEXT_DUE: &str = "\
     select (select m.due from messages m \
      where m.status = 'queued' and m.lease is null \
        and not exists (select 1 from messages o \
                         where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
-                          and (o.turn, o.id) < (m.turn, m.id)) \
+                          and ((o.turn, o.id) < (m.turn, m.id) or o.lease is not null)) \
      order by m.due limit 1), \
-    (select min(lease) from messages where lease is not null)";
+    (select min(l.lease) from messages l \
+     where l.lease is not null \
+       and not exists (select 1 from messages o \
+                        where o.status = 'queued' and o.app = l.app and o.openid = l.openid \
+                          and o.lease > l.lease))";
 
 async fn claim(
     conn: &mut SqliteConnection,
@@ -445,6 +450,26 @@ mod tests {
             2,
             "an answered attempt is certain"
         );
+    }
+
+    /// A command beside the daemon may know an earlier time than the daemon.
+    #[tokio::test]
+    async fn a_reply_put_before_one_in_flight_makes_nobody_look_in_vain() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["a1", "a2"]).await;
+        let claimed = bench.claim(0).await;
+        sqlx::query("update messages set turn = 0 where content = 'a2'")
+            .execute(&mut bench.raw().await)
+            .await
+            .expect("written");
+        let next = async || bench.store.next_due().await.expect("read");
+        assert_eq!(bench.claim(29).await, []);
+        assert_eq!(next().await, Some(at(30)), "the end of the lease");
+        assert_eq!(texts(&bench.claim(30).await), ["a2"]);
+        assert_eq!(bench.claim(59).await, []);
+        assert_eq!(next().await, Some(at(60)), "not of the one that ended first");
+        bench.settle(&claimed[0], Outcome::Sent).await;
+        assert_eq!(next().await, Some(at(60)));
     }
 
     #[tokio::test]
@@ -731,6 +756,7 @@ mod tests {
         Receive { user: u8, replies: u8 },
         Claim { limit: usize },
         Settle { which: usize, outcome: u8 },
+        Resend { which: usize },
         Pass { seconds: u8 },
         Restart,
     }
@@ -740,6 +766,7 @@ mod tests {
             3 => (0..3u8, 0..3u8).prop_map(|(user, replies)| Step::Receive { user, replies }),
             3 => (1..4usize).prop_map(|limit| Step::Claim { limit }),
             3 => (any::<usize>(), 0..5u8).prop_map(|(which, outcome)| Step::Settle { which, outcome }),
+            2 => any::<usize>().prop_map(|which| Step::Resend { which }),
             2 => (0..20u8).prop_map(|seconds| Step::Pass { seconds }),
             1 => Just(Step::Restart),
         ]
@@ -772,6 +799,7 @@ mod tests {
         let (mut now, mut n) = (0, 0);
         let mut queues: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         let mut held: Vec<Delivery> = Vec::new();
+        let mut dead: Vec<(MessageId, String)> = Vec::new();
         for step in steps {
             match step {
                 Step::Receive { user, replies } => {
@@ -855,8 +883,29 @@ mod tests {
                                 .for_each(|waiting| waiting.due = waiting.due.max(due));
                         } else {
                             queue.remove(0);
+                            if outcome != Outcome::Sent {
+                                dead.push((delivery.id, delivery.openid.to_string()));
+                            }
                         }
                     }
+                }
+                Step::Resend { which } => {
+                    if dead.is_empty() {
+                        continue;
+                    }
+                    let (id, user) = dead.swap_remove(which % dead.len());
+                    let queued = bench.store.resend(&[id], at(now), "ann").await.expect("written");
+                    prop_assert_eq!(queued, [id]);
+                    // Nobody puts back what may still be told of.
+                    held.retain(|delivery| delivery.id != id);
+                    let queue = queues.get_mut(&user).expect("known");
+                    queue.push(Waiting {
+                        id,
+                        due: queue.last().map_or(now, |last| last.due.max(now)),
+                        lease: None,
+                        attempts: 0,
+                        uncertain: 0,
+                    });
                 }
                 Step::Pass { seconds } => now += i64::from(seconds),
                 Step::Restart => {

@@ -26,11 +26,11 @@ impl Store {
         let by: Arc<str> = by.into();
         let mut all = Vec::new();
         for ids in ids.chunks(IDS) {
-            let (ids, by): (Arc<[MessageId]>, _) = (ids.into(), Arc::clone(&by));
+            let (ids, by, turns) = (Arc::<[MessageId]>::from(ids), Arc::clone(&by), self.turns());
             let queued = self
                 .write_pages(ids.len(), move |conn| {
-                    let (ids, by) = (Arc::clone(&ids), Arc::clone(&by));
-                    async move { put_back(conn, &ids, now, &by).await }.boxed()
+                    let (ids, by, turns) = (Arc::clone(&ids), Arc::clone(&by), turns.clone());
+                    async move { put_back(conn, &ids, now, turns.next(now), &by).await }.boxed()
                 })
                 .await?;
             if !queued.is_empty() {
@@ -59,13 +59,12 @@ impl Store {
 }
 
 /// The reply's turn comes after the user's queued ones, and so does its due time.
-fn resend(now: Timestamp) -> QueryBuilder<Sqlite> {
+fn resend(now: Timestamp, turn: i64) -> QueryBuilder<Sqlite> {
     let now = now.as_millisecond();
     let mut query = QueryBuilder::new(
         "update messages set status = 'queued', attempts = 0, uncertain = 0, errcode = null, error = null, \
          settled = null, queued_at = ",
     );
-    let turn = now.saturating_mul(1000);
     query
         .push_bind(turn)
         .push(", turn = ")
@@ -87,9 +86,10 @@ async fn put_back(
     conn: &mut SqliteConnection,
     ids: &[MessageId],
     now: Timestamp,
+    turn: i64,
     by: &str,
 ) -> Result<Vec<MessageId>, StoreError> {
-    let mut query = resend(now);
+    let mut query = resend(now, turn);
     query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
     let mut list = query.separated(", ");
     for id in ids {
