@@ -3,13 +3,15 @@
 //! SQLite writes it out whole and compact (`vacuum into`), as of one moment. The writer goes on meanwhile; what it
 //! writes stays in the WAL until the copy is done.
 
+use std::fs::{File, TryLockError};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
 use super::Store;
-use super::open::create_private;
+use super::open::{create, create_private};
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,9 @@ pub enum BackupError {
     /// The file is there already; a backup is never written over.
     #[error("{0} is there already, and a backup is never written over; name another file")]
     Exists(PathBuf),
+    /// Somebody is writing it just now.
+    #[error("a backup is being written to {0}; wait until it is done")]
+    Running(PathBuf),
     /// The file can't be made.
     #[error("{path} can't be written: {error}")]
     File {
@@ -35,66 +40,128 @@ pub enum BackupError {
 
 impl Store {
     /// Copies the database into a new file that only its owner can read, checks the copy, and gives its size in bytes.
-    /// Until it is whole, it is called `path` and `.partial`; what goes wrong leaves neither.
+    /// Until it is whole it is called `path` and `.partial`; what goes wrong leaves neither, and what a process that died has
+    /// left is taken over.
     pub async fn backup(&self, path: &Path) -> Result<u64, BackupError> {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        // Both names are taken before anything is written, so that nobody else's file is.
-        claim(path)?;
-        let copied = match claim(&partial) {
-            Ok(()) => {
-                let copied = self.copy(path, &partial).await;
-                if copied.is_err() {
-                    let _ = std::fs::remove_file(&partial); // whatever is left of it
-                }
-                copied
-            }
-            Err(error) => Err(error),
-        };
-        if copied.is_err() {
-            let _ = std::fs::remove_file(path); // it is empty, and ours
+        if path.symlink_metadata().is_ok() {
+            return Err(BackupError::Exists(path.to_owned()));
         }
-        copied
+        let partial = Partial::claim(with_partial(path))?;
+        let size = self.copy(&partial).await?;
+        partial.keep_as(path)?;
+        Ok(size)
     }
 
-    async fn copy(&self, path: &Path, partial: &Path) -> Result<u64, BackupError> {
-        let file = |error| BackupError::File {
-            path: path.to_owned(),
-            error,
-        };
+    /// The same for who reads the copy at once: it lies beside the database, and has no name any more.
+    pub async fn nameless_backup(&self) -> Result<File, BackupError> {
+        let options = self.options();
+        let mut path = options.get_filename().as_os_str().to_owned();
+        path.push(".backup");
+        let partial = Partial::claim(with_partial(Path::new(&path)))?;
+        self.copy(&partial).await?;
+        File::open(&partial.path).map_err(|error| fault(&partial.path, error))
+    }
+
+    async fn copy(&self, partial: &Partial) -> Result<u64, BackupError> {
+        let path = &partial.path;
         // A connection of its own: it reads for long.
         let mut conn = SqliteConnection::connect_with(&self.options().read_only(true)).await?;
         let copied = sqlx::query("vacuum into $1")
-            .bind(partial.to_string_lossy().into_owned())
+            .bind(path.to_string_lossy().into_owned())
             .execute(&mut conn)
             .await;
         conn.close().await?;
         copied?;
-        check(partial).await?;
-        let whole = partial.to_owned();
+        check(path).await?;
+        let whole = path.to_owned();
         let synced = tokio::task::spawn_blocking(move || {
-            let file = std::fs::File::open(&whole)?;
+            let file = File::open(&whole)?;
             file.sync_all()?;
             Ok(file.metadata()?.len())
         });
-        let size = synced
+        synced
             .await
             .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-            .map_err(file)?;
-        std::fs::rename(partial, path).map_err(file)?;
-        Ok(size)
+            .map_err(|error| fault(path, error))
     }
 }
 
-fn claim(path: &Path) -> Result<(), BackupError> {
-    create_private(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => BackupError::Exists(path.to_owned()),
-        _ => BackupError::File {
-            path: path.to_owned(),
-            error,
-        },
-    })
+fn with_partial(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    partial.into()
+}
+
+fn fault(path: &Path, error: std::io::Error) -> BackupError {
+    let path = path.to_owned();
+    match error.kind() {
+        std::io::ErrorKind::AlreadyExists => BackupError::Exists(path),
+        _ => BackupError::File { path, error },
+    }
+}
+
+/// A copy that is not whole yet. Its name goes with it, also when whoever makes it is dropped.
+struct Partial {
+    path: PathBuf,
+    /// Locked, so that others know that somebody still works on it.
+    _file: File,
+}
+
+impl Partial {
+    fn claim(path: PathBuf) -> Result<Self, BackupError> {
+        let fault = |error| fault(&path, error);
+        create(&path).map_err(fault)?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(fault)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(BackupError::Running(path)),
+            Err(TryLockError::Error(error)) => return Err(fault(error)),
+        }
+        if !path.exists() {
+            // Whoever had it has just finished.
+            return Err(BackupError::Running(path));
+        }
+        if !is_left_over(&mut file).map_err(fault)? {
+            return Err(BackupError::Exists(path));
+        }
+        file.set_len(0).map_err(fault)?;
+        Ok(Self { path, _file: file })
+    }
+
+    /// Gives it its name, unless that is taken.
+    fn keep_as(&self, path: &Path) -> Result<(), BackupError> {
+        match std::fs::hard_link(&self.path, path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(fault(path, error)),
+            // There are file systems without links.
+            Err(_) => {
+                create_private(path).map_err(|error| fault(path, error))?;
+                std::fs::rename(&self.path, path).map_err(|error| {
+                    let _ = std::fs::remove_file(path); // it is empty, and ours
+                    fault(path, error)
+                })
+            }
+        }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path); // not there any more where it was renamed
+    }
+}
+
+/// Whether a file is the beginning of a copy and not somebody's own: nothing, a database, or one whose first page is yet
+/// to be written.
+fn is_left_over(file: &mut File) -> std::io::Result<bool> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut begin = Vec::with_capacity(MAGIC.len());
+    file.take(MAGIC.len() as u64).read_to_end(&mut begin)?;
+    Ok(begin == MAGIC || begin.iter().all(|byte| *byte == 0))
 }
 
 async fn check(path: &Path) -> Result<(), BackupError> {
@@ -173,6 +240,25 @@ mod tests {
 
         std::fs::write(path("new.partial"), "precious").expect("written");
         bench.store.backup(&path("new")).await.expect_err("refused");
+        // What a process that died has left is nobody's.
+        std::fs::write(
+            path("whole.partial"),
+            "SQLite format 3\0, or what there was of it",
+        )
+        .expect("written");
+        bench.store.backup(&path("whole")).await.expect("taken over");
+        std::fs::write(path("later.partial"), "").expect("written");
+        let other = std::fs::File::open(path("later.partial")).expect("opens");
+        other.lock().expect("locked");
+        let error = bench.store.backup(&path("later")).await.expect_err("at work");
+        assert!(error.to_string().contains("is being written to"), "{error}");
+        drop(other);
+        let broken_off = std::time::Duration::ZERO;
+        let later = path("later");
+        let begun = tokio::time::timeout(broken_off, bench.store.backup(&later)).await;
+        assert!(begun.is_err(), "it takes longer");
+        let nameless = bench.store.nameless_backup().await.expect("copied");
+        assert!(nameless.metadata().expect("read").len() > 0);
         let error = bench
             .store
             .backup(&path("no/folder"))
@@ -184,6 +270,6 @@ mod tests {
             let _ = std::fs::remove_file(path(name));
         }
         bench.store.backup(&path("empty")).await.expect_err("no database");
-        assert_eq!(files(&bench), ["mine", "new.partial"]);
+        assert_eq!(files(&bench), ["mine", "new.partial", "whole"]);
     }
 }

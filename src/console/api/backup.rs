@@ -1,8 +1,6 @@
 //! A backup of the database, to take home.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,31 +35,15 @@ const PIECE: usize = 256 * 1024;
     ),
 )]
 pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
-    let database = console
-        .settings
-        .database
-        .strip_prefix("sqlite://")
-        .unwrap_or_default();
-    let copy = PathBuf::from(format!("{database}.backup"));
-    console.store.backup(&copy).await.map_err(|error| match error {
-        BackupError::Exists(_) => Problem::conflict(format!(
-            "a backup is being made, or was broken off; if none is, remove {}",
-            copy.display()
-        )),
-        error => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    })?;
-    // Opened and taken out of the folder: it goes when the last byte is sent, or nobody wants it any more.
-    let opened = spawn_blocking(move || {
-        let file = File::open(&copy);
-        std::fs::remove_file(&copy)?;
-        file
-    })
-    .await
-    .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    let file = opened.map_err(|error| {
-        let detail = format!("the copy can't be read: {error}");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-    })?;
+    // It goes when the last byte is sent, or nobody wants it any more.
+    let file = console
+        .store
+        .nameless_backup()
+        .await
+        .map_err(|error| match error {
+            BackupError::Running(_) => Problem::conflict(error.to_string()),
+            error => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        })?;
     let (user, address) = (&request.who.name, request.head.peer());
     let address = address.map(|address| address.ip().to_string());
     let detail = serde_json::json!({ "address": address });
