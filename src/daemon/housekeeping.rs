@@ -19,16 +19,11 @@ pub(super) async fn run(store: Store, retention: Option<Duration>, stop: Cancell
         loop {
             match store.keep_house(retention).await {
                 Ok(done) if done == Housekeeping::default() => {}
-                Ok(Housekeeping {
-                    erased,
-                    contacts,
-                    rule_sets,
-                }) => tracing::info!(
+                Ok(Housekeeping { erased, contacts }) => tracing::info!(
                     messages = erased.messages,
                     replies = erased.replies,
                     pictures = erased.pictures,
                     contacts,
-                    rule_sets,
                     "what was older than `retention` is erased"
                 ),
                 Err(error) => {

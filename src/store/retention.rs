@@ -25,9 +25,6 @@ const USERS: i64 = 4_096;
 /// The audit trail is kept this long, even if messages are not (the law asks for half a year at least).
 const AUDIT: Duration = Duration::from_hours(365 * 24);
 
-/// A version of the rules stays in the archive this long after it was last in force, even if messages do not.
-const RULE_SETS: Duration = Duration::from_hours(180 * 24);
-
 /// What one round of housekeeping did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Housekeeping {
@@ -35,15 +32,13 @@ pub struct Housekeeping {
     pub erased: Erased,
     /// Users of whom nothing was left.
     pub contacts: u64,
-    /// Versions of the rules that no message names any more.
-    pub rule_sets: u64,
 }
 
 impl Store {
     /// One round. Messages older than `retention` are erased with their replies and pictures (those that still have a
-    /// reply to send are spared), and so are users who have no message left and for whom nothing runs, versions of the
-    /// rules that nothing names, and audit rows older than a year or `retention`. `None` keeps all of these. Sessions,
-    /// cooldowns and media_ids that have run out go in any case.
+    /// reply to send are spared), and so are users who have no message left and for whom nothing runs, and audit rows older
+    /// than a year or `retention`. `None` keeps all of these. Sessions, cooldowns and media_ids that have run out go in any
+    /// case; versions of the rules stay.
     ///
     /// Works in small pieces with pauses; it may be dropped at any moment and begun again.
     pub async fn keep_house(&self, retention: Option<Duration>) -> Result<Housekeeping, StoreError> {
@@ -57,7 +52,6 @@ impl Store {
         done.erased = self.erase_before(before(retention)).await?;
         done.contacts = self.erase_contacts(now).await?;
         self.erase_audits(before(retention.max(AUDIT))).await?;
-        done.rule_sets = self.erase_rule_sets(before(retention.max(RULE_SETS))).await?;
         Ok(done)
     }
 
@@ -150,18 +144,14 @@ impl Store {
                 async move {
                     let mut erased = 0;
                     for (app, openid) in users.iter() {
-                        // They may have written in the meantime.
-                        erased += sqlx::query(
-                            "delete from contacts where app = $1 and openid = $2 \
-                             and (last_message is null or last_message < $3) \
-                             and not exists (select 1 from messages m where m.id = contacts.latest)",
-                        )
-                        .bind(app.as_str())
-                        .bind(openid.as_str())
-                        .bind(now.as_millisecond())
-                        .execute(&mut *conn)
-                        .await?
-                        .rows_affected();
+                        // They may have written in the meantime, or somebody has paused the rules for them.
+                        erased += sqlx::query(ERASE_SPENT)
+                            .bind(app.as_str())
+                            .bind(openid.as_str())
+                            .bind(now.as_millisecond())
+                            .execute(&mut *conn)
+                            .await?
+                            .rows_affected();
                     }
                     Ok(erased)
                 }
@@ -182,32 +172,6 @@ impl Store {
                 .execute(conn)
                 .await?;
                 Ok(())
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    /// Erases versions of the rules that were replaced before `before`, unless a message that is as old names one:
-    /// younger messages were judged by younger rules.
-    async fn erase_rule_sets(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.write(move |conn| {
-            async move {
-                sqlx::query(
-                    "delete from rule_set_swaps where live < $1 \
-                     and id < (select max(id) from rule_set_swaps where live < $1) \
-                     and version not in \
-                     (select rule_set from messages where time < $1 and rule_set is not null)",
-                )
-                .bind(before.as_millisecond())
-                .execute(&mut *conn)
-                .await?;
-                let erased = sqlx::query(
-                    "delete from rule_sets where version not in (select version from rule_set_swaps)",
-                )
-                .execute(conn)
-                .await?;
-                Ok(erased.rows_affected())
             }
             .boxed()
         })
@@ -239,11 +203,12 @@ impl Store {
 const OLD: &str =
     "select time, id from messages where (time, id) > ($1, $2) and time < $3 order by time, id limit $4";
 
+/// No message is left of a user, and at $3 nothing runs for them, cooldowns aside.
 macro_rules! spent {
-    ($and:literal) => {
+    ($text:literal, $and:literal) => {
         concat!(
-            "select c.app, c.openid, c.cooldowns from contacts c where (c.app, c.openid) > ($1, $2) \
-             and (c.state_until is null or c.state_until <= $3) and (c.muted_until is null or c.muted_until <= $3) \
+            $text,
+            " and (c.state_until is null or c.state_until <= $3) and (c.muted_until is null or c.muted_until <= $3) \
              and (c.ledger_until is null or c.ledger_until <= $3) \
              and not exists (select 1 from messages m where m.id = c.latest)",
             $and
@@ -251,8 +216,21 @@ macro_rules! spent {
     };
 }
 
-const SPENT: &str = spent!("");
-const SPENT_UP_TO: &str = spent!(" and (c.app, c.openid) <= ($4, $5)");
+macro_rules! users_behind {
+    ($and:literal) => {
+        spent!(
+            "select c.app, c.openid, c.cooldowns from contacts c where (c.app, c.openid) > ($1, $2)",
+            $and
+        )
+    };
+}
+
+const SPENT: &str = users_behind!("");
+const SPENT_UP_TO: &str = users_behind!(" and (c.app, c.openid) <= ($4, $5)");
+const ERASE_SPENT: &str = spent!(
+    "delete from contacts as c where c.app = $1 and c.openid = $2",
+    " and (c.last_message is null or c.last_message < $3)"
+);
 
 #[cfg(test)]
 mod tests {
@@ -421,44 +399,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rules_stay_in_the_archive_while_a_message_names_them_or_they_were_in_force_lately() {
+    async fn every_version_of_the_rules_stays_in_the_archive() {
         let bench = Bench::new().await;
-        let old = 190 * DAY;
-        for (version, seconds) in [
-            ("forgotten", 0),
-            ("named", 1),
-            ("back", 2),
-            ("at the limit", 3),
-            ("lately", old - 5 * DAY),
-            ("back", old),
-        ] {
-            let kept = bench
-                .store
-                .keep_rule_set(&version.into(), "{}", at(seconds))
-                .await;
+        for (n, version) in (0..).zip(["first", "second", "third"]) {
+            let kept = bench.store.keep_rule_set(&version.into(), "{}", at(n)).await;
             kept.expect("written");
         }
-        let judge: Judge = Box::new(|_, facts| {
-            let mut verdict = verdict(facts, &["waits".into()]);
-            verdict.decision.rule_set = "named".into();
-            verdict
-        });
-        bench.record(came(1, "oAlice", 1), judge).await.expect("recorded");
-        bench.turn_to(old);
-        let done = bench.store.keep_house(Some(WEEK)).await.expect("works");
-        assert_eq!(done.rule_sets, 1);
-        let versions = async || {
-            let sets = bench.store.rule_sets().await.expect("read");
-            sets.into_iter()
-                .map(|set| set.version.to_string())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(versions().await, ["back", "lately", "at the limit", "named"]);
-        let claimed = bench.claim(old).await;
-        bench.settle(&claimed[0], Outcome::Sent).await;
-        let done = bench.store.keep_house(Some(WEEK)).await.expect("works");
-        assert_eq!(done.rule_sets, 1);
-        assert_eq!(versions().await, ["back", "lately", "at the limit"]);
+        bench.turn_to(4000 * DAY);
+        bench.store.keep_house(Some(WEEK)).await.expect("works");
+        let sets = bench.store.rule_sets().await.expect("read");
+        let versions: Vec<_> = sets.iter().map(|set| set.version.as_str()).collect();
+        assert_eq!(versions, ["third", "second", "first"]);
+    }
+
+    #[tokio::test]
+    async fn a_user_for_whom_something_has_begun_meanwhile_stays() {
+        let bench = Bench::new().await;
+        for openid in ["oAlice", "oBob"] {
+            bench.receive(1, openid, &[]).await;
+        }
+        sqlx::query("delete from messages")
+            .execute(&mut bench.raw().await)
+            .await
+            .expect("deleted");
+        bench.turn_to(DAY);
+        let muted = bench
+            .store
+            .mute(&"shop".into(), &"oAlice".into(), at(2 * DAY), "ann")
+            .await;
+        assert!(muted.expect("written"));
+        let users = ["oAlice", "oBob"].map(|openid| ("shop".into(), openid.into()));
+        let erased = bench.store.erase_spent(users.into(), at(DAY)).await;
+        assert_eq!(erased.expect("works"), 1);
+        assert_eq!(
+            count(&bench, "select count(*) from contacts where openid = 'oAlice'").await,
+            1
+        );
     }
 
     #[tokio::test]
