@@ -25,10 +25,12 @@ create table parts (
     first integer not null                   -- the first `seq`
 ) strict;
 
--- Rows that still were a webhook's question when they were taken in: their text comes later.
+-- Rows that are a webhook's question: they may yet become a reply, also long after they failed. Their text then takes the
+-- place of the question's, which only goes by the very tokens that were put in.
 create table questions (
-    seq integer primary key,
-    id  integer not null
+    seq    integer primary key,
+    id     integer not null,
+    tokens text    not null
 ) strict;
 
 create table hours (

@@ -22,6 +22,10 @@ macro_rules! contact_columns {
 }
 pub(super) use contact_columns;
 
+/// All apps that have users, found by steps from one to the next: a recursive table `apps`, whose last row is null.
+pub(super) const APPS: &str = "apps (app) as (select min(app) from contacts union all \
+    select (select min(c.app) from contacts c where c.app > apps.app) from apps where apps.app is not null)";
+
 /// A user as the database has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct User {
@@ -172,6 +176,25 @@ pub(super) async fn begin_app_cooldown(
 }
 
 impl Store {
+    /// The apps that have this user, or that one if it does.
+    pub(super) async fn apps_that_know(
+        &self,
+        app: Option<&AppName>,
+        openid: &OpenId,
+    ) -> Result<Vec<AppName>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("with recursive ");
+        query
+            .push(APPS)
+            .push(" select c.app from apps cross join contacts c where c.app = apps.app and c.openid = ")
+            .push_bind(openid.as_str());
+        if let Some(app) = app {
+            query.push(" and c.app = ").push_bind(app.as_str());
+        }
+        let mut conn = self.reader().await?;
+        let apps: Vec<String> = query.build_query_scalar().fetch_all(&mut *conn).await?;
+        Ok(apps.into_iter().map(AppName::from).collect())
+    }
+
     /// What is known of a user, and the app-wide cooldowns that still run; defaults for what was never written.
     pub async fn contact(&self, app: &AppName, openid: &OpenId) -> Result<(Contact, Cooldowns), StoreError> {
         let mut conn = self.reader().await?;

@@ -30,6 +30,20 @@ pub enum StoreError {
     Closed,
 }
 
+// SQLite's result codes (sqlite.org/rescode.html).
+const ERROR: i32 = 1;
+const CORRUPT: i32 = 11;
+const TOOBIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
+const NOTADB: i32 = 26;
+
+/// The low byte is the primary code.
+fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
+    code.map(|code| code & 0xff)
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
@@ -40,40 +54,35 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Whether a database's file is not what it should be, so that only a new one helps.
+    /// Whether a database's file is not what it should be, so that only a new one helps: a corrupt page, a file of another
+    /// kind, a table that is not there.
     pub(super) fn is_broken_file(&self) -> bool {
-        // SQLite's result codes: a statement that names a table that is not there, a corrupt page, a file of another kind.
-        const ERROR: i32 = 1;
-        const CORRUPT: i32 = 11;
-        const NOTADB: i32 = 26;
         let Self::Sqlx(error) = self else {
             return false;
         };
-        let code = error.as_database_error().and_then(|error| error.code());
-        let code: Option<i32> = code.and_then(|code| code.parse().ok());
-        matches!(code.map(|code| code & 0xff), Some(ERROR | CORRUPT | NOTADB))
+        let Some(error) = error.as_database_error() else {
+            return false;
+        };
+        match primary_code(error) {
+            Some(CORRUPT | NOTADB) => true,
+            // A word for many things, most of which pass.
+            Some(ERROR) => error.message().starts_with("no such table"),
+            _ => false,
+        }
     }
 
     /// Whether the fault lies with the database and not with what was asked of it: then asking for less does not
     /// help, and the connection is better opened again.
     pub(super) fn is_everyones(&self) -> bool {
-        // SQLite's result codes (sqlite.org/rescode.html) that one request can bring about by itself.
-        const ERROR: i32 = 1;
-        const TOOBIG: i32 = 18;
-        const CONSTRAINT: i32 = 19;
-        const MISMATCH: i32 = 20;
         match self {
             Self::Closed => true,
             Self::Corrupt { .. } => false,
             Self::Sqlx(error) => match &**error {
-                sqlx::Error::Database(error) => {
-                    let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
-                    // The low byte is the primary code.
-                    !matches!(
-                        code.map(|code| code & 0xff),
-                        Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH)
-                    )
-                }
+                // What one request can bring about by itself.
+                sqlx::Error::Database(error) => !matches!(
+                    primary_code(&**error),
+                    Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH)
+                ),
                 sqlx::Error::Encode(_)
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::ColumnDecode { .. }

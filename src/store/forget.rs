@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::erase::{Erased, PIECE, Spare, erase};
-use super::{Filter, Order, Store, StoreError, audit};
+use super::index::Forgetting;
+use super::log::entry;
+use super::thread::rows_of;
+use super::{Store, StoreError, audit};
 use crate::message::{AppName, MessageId, OpenId};
 
 /// What was erased of a user.
@@ -19,8 +23,8 @@ pub struct Forgotten {
     pub erased: Erased,
     /// In how many apps the user was known.
     pub contacts: u64,
-    /// Whether the log that SQLite keeps of its last writes (the file that ends in `-wal`) is free of it already. If
-    /// not, somebody was reading; it is overwritten as soon as as much again was written.
+    /// Whether the logs that SQLite keeps of its last writes (the files that end in `-wal`) are free of it already. If
+    /// not, somebody was reading; they are overwritten as soon as as much again was written.
     pub wal_cut: bool,
 }
 
@@ -42,47 +46,22 @@ impl Store {
         by: &str,
     ) -> Result<Forgotten, StoreError> {
         let mut forgotten = Forgotten::default();
+        let mut index = self.index().forgetting().await?;
         for app in self.apps_that_know(app, openid).await? {
             let mut erased = Erased::default();
-            let theirs = Filter {
-                app: Some(app.clone()),
-                openid: Some(openid.clone()),
-                ..Filter::default()
-            };
-            loop {
-                // The index needs their texts to find what it has of them.
-                let entries = self.entries(&theirs, Order::OldestFirst).await?;
-                let done = self.forget_in(&app, openid, by, &mut erased).await?;
-                self.forget_in_index(&entries).await?;
-                if done {
-                    break;
-                }
-            }
+            while !self
+                .forget_in(&app, openid, by, &mut erased, index.as_mut())
+                .await?
+            {}
             forgotten.erased.add(erased);
             forgotten.contacts += 1;
         }
-        forgotten.wal_cut = self.cut_wal().await?;
+        forgotten.wal_cut = cut_wal(&self.options()).await?;
+        if let Some(index) = index {
+            index.close().await?;
+            forgotten.wal_cut &= cut_wal(&self.index().options()).await?;
+        }
         Ok(forgotten)
-    }
-
-    /// The apps that have this user, found by steps from one app to the next.
-    async fn apps_that_know(
-        &self,
-        app: Option<&AppName>,
-        openid: &OpenId,
-    ) -> Result<Vec<AppName>, StoreError> {
-        let mut conn = self.reader().await?;
-        let apps: Vec<String> = sqlx::query_scalar(
-            "with recursive apps (app) as (select min(app) from contacts union all \
-             select (select min(c.app) from contacts c where c.app > apps.app) from apps where apps.app is not null) \
-             select c.app from apps cross join contacts c where c.app = apps.app and c.openid = $1 \
-             and ($2 is null or c.app = $2)",
-        )
-        .bind(openid.as_str())
-        .bind(app.map(AppName::as_str))
-        .fetch_all(&mut *conn)
-        .await?;
-        Ok(apps.into_iter().map(AppName::from).collect())
     }
 
     /// Erases what there is; gives whether nothing came meanwhile, so that the user's row went too.
@@ -92,59 +71,101 @@ impl Store {
         openid: &OpenId,
         by: &str,
         erased: &mut Erased,
+        mut index: Option<&mut Forgetting>,
     ) -> Result<bool, StoreError> {
         let (latest, mut list) = self.list_of(app, openid).await?;
         list.reverse();
         let rest = list.split_off(list.len() - list.len() % PIECE);
         for piece in list.chunks(PIECE) {
             self.erase_pictures(piece).await?;
+            self.take_out(piece, index.as_deref_mut()).await?;
             erased.add(self.erase_piece(piece.into(), Spare::Nothing).await?);
+            if let Some(index) = &mut index {
+                index.unlock().await?;
+            }
         }
         self.erase_pictures(&rest).await?;
-        let now = self.clock().now();
-        let (app, openid, by): (_, _, Arc<str>) = (app.clone(), openid.clone(), by.into());
-        let (rest, before): (Arc<[MessageId]>, Erased) = (rest.into(), *erased);
+        self.take_out(&rest, index.as_deref_mut()).await?;
         let (last, gone) = self
-            .write_pages(PIECE * 2, move |conn| {
-                let (app, openid, by, rest) = (app.clone(), openid.clone(), Arc::clone(&by), Arc::clone(&rest));
-                async move {
-                    let last = erase(conn, &rest, Spare::Nothing).await?;
-                    let gone = sqlx::query(
-                        "delete from contacts where app = $1 and openid = $2 and (latest is null or latest = $3)",
-                    )
-                    .bind(app.as_str())
-                    .bind(openid.as_str())
-                    .bind(latest.map(MessageId::as_i64))
-                    .execute(&mut *conn)
-                    .await?
-                    .rows_affected()
-                        > 0;
-                    if gone {
-                        let mut all = before;
-                        all.add(last);
-                        let detail = json!({
-                            "app": app, "messages": all.messages, "replies": all.replies, "pictures": all.pictures,
-                        });
-                        let pseudonym = audit::pseudonym(&openid);
-                        audit::note(conn, now, &by, "forget", &pseudonym, &detail).await?;
-                        sqlx::query(
-                            "update audit set subject = $1 where subject = $2 \
-                             and coalesce(json_extract(detail, '$.app'), $3) = $3",
-                        )
-                        .bind(pseudonym)
-                        .bind(openid.as_str())
-                        .bind(app.as_str())
-                        .execute(conn)
-                        .await?;
-                    }
-                    Ok((last, gone))
-                }
-                .boxed()
-            })
+            .forget_rest(app, openid, by, rest.into(), latest, *erased)
             .await?;
+        if let Some(index) = &mut index {
+            index.unlock().await?;
+        }
         erased.add(last);
         self.tell_news();
         Ok(gone)
+    }
+
+    /// Takes messages and their replies out of the index, and keeps the indexer out until that is unlocked.
+    async fn take_out(
+        &self,
+        messages: &[MessageId],
+        index: Option<&mut Forgetting>,
+    ) -> Result<(), StoreError> {
+        let Some(index) = index else { return Ok(()) };
+        loop {
+            index.lock().await?;
+            let mut log = self.reader().await?;
+            let rows = rows_of(messages)?.build().fetch_all(&mut *log).await?;
+            drop(log);
+            let entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+            // A commit ends the lock: what came in since is taken out in another round.
+            if !index.take_out(&entries).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Erases the last messages, and the user's row unless another has come.
+    async fn forget_rest(
+        &self,
+        app: &AppName,
+        openid: &OpenId,
+        by: &str,
+        rest: Arc<[MessageId]>,
+        latest: Option<MessageId>,
+        before: Erased,
+    ) -> Result<(Erased, bool), StoreError> {
+        let now = self.clock().now();
+        let (app, openid, by): (_, _, Arc<str>) = (app.clone(), openid.clone(), by.into());
+        self.write_pages(PIECE * 2, move |conn| {
+            let (app, openid, by, rest) = (app.clone(), openid.clone(), Arc::clone(&by), Arc::clone(&rest));
+            async move {
+                let last = erase(conn, &rest, Spare::Nothing).await?;
+                let gone = sqlx::query(
+                    "delete from contacts where app = $1 and openid = $2 and (latest is null or latest = $3)",
+                )
+                .bind(app.as_str())
+                .bind(openid.as_str())
+                .bind(latest.map(MessageId::as_i64))
+                .execute(&mut *conn)
+                .await?
+                .rows_affected()
+                    > 0;
+                if gone {
+                    let mut all = before;
+                    all.add(last);
+                    let detail = json!({
+                        "app": app, "messages": all.messages, "replies": all.replies, "pictures": all.pictures,
+                    });
+                    let pseudonym = audit::pseudonym(&openid);
+                    audit::note(conn, now, &by, "forget", &pseudonym, &detail).await?;
+                    sqlx::query(
+                        "update audit set subject = $1 where subject = $2 \
+                         and coalesce(json_extract(detail, '$.app'), $3) = $3",
+                    )
+                    .bind(pseudonym)
+                    .bind(openid.as_str())
+                    .bind(app.as_str())
+                    .execute(conn)
+                    .await?;
+                }
+                Ok((last, gone))
+            }
+            .boxed()
+        })
+        .await
     }
 
     /// The latest message that the user's row names, and the keys of all that are there, the latest first.
@@ -179,29 +200,29 @@ impl Store {
         }
         Ok((latest.map(MessageId::from_i64), list))
     }
+}
 
-    /// Folds the WAL into the database and cuts it off. Never waits while it holds the writer's lock: what is left to
-    /// copy then is little, and a reader that is in the way means another try.
-    async fn cut_wal(&self) -> Result<bool, StoreError> {
-        let mut conn = SqliteConnection::connect_with(&self.options().busy_timeout(Duration::ZERO)).await?;
-        let mut cut = false;
-        for _ in 0..CUTS {
-            sqlx::query("pragma wal_checkpoint(passive)")
-                .fetch_one(&mut conn)
-                .await?;
-            let busy: i64 = sqlx::query("pragma wal_checkpoint(truncate)")
-                .fetch_one(&mut conn)
-                .await?
-                .try_get(0)?;
-            cut = busy == 0;
-            if cut {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
+/// Folds a database's WAL into it and cuts it off. Never waits while it holds the writer's lock: what is left to
+/// copy then is little, and a reader that is in the way means another try.
+async fn cut_wal(options: &SqliteConnectOptions) -> Result<bool, StoreError> {
+    let mut conn = SqliteConnection::connect_with(&options.clone().busy_timeout(Duration::ZERO)).await?;
+    let mut cut = false;
+    for _ in 0..CUTS {
+        sqlx::query("pragma wal_checkpoint(passive)")
+            .fetch_one(&mut conn)
+            .await?;
+        let busy: i64 = sqlx::query("pragma wal_checkpoint(truncate)")
+            .fetch_one(&mut conn)
+            .await?
+            .try_get(0)?;
+        cut = busy == 0;
+        if cut {
+            break;
         }
-        conn.close().await?;
-        Ok(cut)
+        tokio::time::sleep(PAUSE).await;
     }
+    conn.close().await?;
+    Ok(cut)
 }
 
 #[cfg(test)]
@@ -223,7 +244,7 @@ mod tests {
 
     /// The text of every place where SQLite keeps something of a database.
     fn files(bench: &Bench) -> Vec<(String, Vec<u8>)> {
-        ["t.db", "t.db-wal"]
+        ["t.db", "t.db-wal", "t.index.db", "t.index.db-wal"]
             .map(|name| {
                 (
                     name.to_owned(),
@@ -234,7 +255,16 @@ mod tests {
     }
 
     fn holds(bytes: &[u8], text: &str) -> bool {
-        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        holds_bytes(bytes, text.as_bytes())
+    }
+
+    fn holds_bytes(bytes: &[u8], wanted: &[u8]) -> bool {
+        bytes.windows(wanted.len()).any(|window| window == wanted)
+    }
+
+    /// What the index keeps of these two characters: of a token, it leaves out how the one before it begins, too.
+    fn pair() -> &'static [u8] {
+        &"龘靐".as_bytes()[2..]
     }
 
     #[tokio::test]
@@ -248,7 +278,8 @@ mod tests {
                 } else {
                     format!("o{n}")
                 };
-                let words = format!("answer to 13800{:06}", round * 1000 + n);
+                let hers = if n % 9 == 0 { "龘靐" } else { "" };
+                let words = format!("answer {hers} to 13800{:06}", round * 1000 + n);
                 bench.record(
                     secret(round * 1000 + n, "shop", &openid),
                     answering(&[&words, "more"]),
@@ -292,6 +323,10 @@ mod tests {
             .expect("recorded");
         assert!(files(&bench).iter().any(|(_, bytes)| holds(bytes, "oAlice")));
         assert!(files(&bench).iter().any(|(_, bytes)| holds(bytes, "dear 13800")));
+        // Taken in piece by piece, and its segments merged: a text moves there too.
+        bench.index_at(600).await;
+        let with = |name: &str, bytes: &[u8]| name.starts_with("t.index") && holds_bytes(bytes, pair());
+        assert!(files(&bench).iter().any(|(name, bytes)| with(name, bytes)));
 
         // By a command beside the daemon, which has both files open.
         let command = bench.open(Access::Command).await.expect("opens");
@@ -306,6 +341,7 @@ mod tests {
         assert!(forgotten.wal_cut);
         for (name, bytes) in files(&bench) {
             assert!(!holds(&bytes, "oAlice"), "{name}");
+            assert!(!holds_bytes(&bytes, pair()), "{name}");
             assert!(!holds(&bytes, "dear 13800"), "{name}");
             for round in 0..6 {
                 for n in (0..200).step_by(9) {
@@ -331,6 +367,39 @@ mod tests {
         assert_eq!(audits[0].subject, audits[2].subject);
         let again = bench.store.forget(None, &alice(), "ops").await.expect("works");
         assert_eq!((again.erased, again.contacts), (Erased::default(), 0));
+    }
+
+    #[tokio::test]
+    async fn where_the_index_cannot_be_reached_nothing_is_lost_of_what_finds_its_way_in_it() {
+        let bench = Bench::new().await;
+        for n in 0..PIECE as u64 * 3 {
+            bench.receive(n, "oAlice", &["退款"]).await;
+        }
+        bench.index_at(20).await;
+        let options = bench.store.index().options();
+        let count = async || -> (i64, i64) {
+            let mut index = SqliteConnection::connect_with(&options).await.expect("opens");
+            let docs = sqlx::query_scalar("select count(*) from docs")
+                .fetch_one(&mut index)
+                .await;
+            let rows = sqlx::query_scalar("select count(*) from messages")
+                .fetch_one(&mut bench.raw().await)
+                .await;
+            (docs.expect("read"), rows.expect("read"))
+        };
+        let all = PIECE as i64 * 3 * 2;
+        assert_eq!(count().await, (all, all));
+        // Broken off, wherever it is then.
+        for millis in [0, 5, 20, 40] {
+            let alice = alice();
+            let forgetting = bench.store.forget(None, &alice, "ops");
+            let _ = tokio::time::timeout(Duration::from_millis(millis), forgetting).await;
+            let (docs, rows) = count().await;
+            assert!(docs <= rows, "{docs} of {rows}");
+        }
+        let forgotten = bench.store.forget(None, &alice(), "ops").await.expect("works");
+        assert!(forgotten.wal_cut);
+        assert_eq!(count().await, (0, 0));
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::row::{At, Cells, ceil_millis};
 use super::search::needle;
-use super::{Store, StoreError};
+use super::{Store, StoreError, contact};
 use crate::message::{AppName, Direction, Entry, MessageId, OpenId, RuleName};
 use crate::text::normal_form;
 
@@ -120,11 +120,14 @@ fn query(filter: &Filter, order: Order) -> QueryBuilder<Sqlite> {
     if let Some(openid) = &filter.openid {
         // The list of a user's messages; their replies lie beside them. See the remark at `messages_by_time`.
         query
-            .push("with recursive thread (id) as (select latest from contacts where openid = ")
-            .push_bind(openid.as_str());
-        if let Some(app) = &filter.app {
-            query.push(" and app = ").push_bind(app.as_str());
-        }
+            .push("with recursive ")
+            .push(contact::APPS)
+            .push(", thread (id) as (select c.latest from ");
+        match &filter.app {
+            Some(app) => query.push("contacts c where c.app = ").push_bind(app.as_str()),
+            None => query.push("apps cross join contacts c where c.app = apps.app"),
+        };
+        query.push(" and c.openid = ").push_bind(openid.as_str());
         query.push(
             " union select t.previous from thread join messages t on t.id = thread.id where t.previous is not null) ",
         );
@@ -551,6 +554,11 @@ mod tests {
             "{plan}"
         );
         assert!(!plan.contains("SCAN m") && !plan.contains("SCAN t\n"), "{plan}");
+        // Of whom no app is told, the users of each app are not walked through either.
+        assert!(
+            plan.contains("SEARCH c USING PRIMARY KEY (app=? AND openid=?)") && !plan.contains("SCAN c"),
+            "{plan}"
+        );
     }
 
     async fn plan(bench: &Bench, filter: &Filter) -> String {

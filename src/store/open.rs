@@ -306,6 +306,23 @@ pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     file.open(path).map(drop)
 }
 
+/// Whether a file has the very tables that these migrations make.
+pub(super) async fn is_migrated(
+    options: &SqliteConnectOptions,
+    migrations: &Migrator,
+) -> Result<bool, sqlx::Error> {
+    let mut conn = SqliteConnection::connect_with(&options.clone().read_only(true)).await?;
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
+            .fetch_all(&mut conn)
+            .await?;
+    conn.close().await?;
+    Ok(applied
+        .iter()
+        .map(|(version, checksum)| (*version, &checksum[..]))
+        .eq(migrations.iter().map(|own| (own.version, &own.checksum[..]))))
+}
+
 /// Sees to it that a command and the daemon mean the same tables.
 async fn compare(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let path = path.display();
@@ -314,25 +331,11 @@ async fn compare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
             "there is no database at {path}; `wxreply serve` makes it when it first starts"
         )));
     }
-    let applied: Result<Vec<(i64, Vec<u8>)>, sqlx::Error> = async {
-        let mut conn = SqliteConnection::connect_with(&options.clone().read_only(true)).await?;
-        let applied =
-            sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
-                .fetch_all(&mut conn)
-                .await?;
-        conn.close().await?;
-        Ok(applied)
-    }
-    .await;
-    let applied = applied.map_err(|error| {
+    let same = is_migrated(options, &MIGRATIONS).await.map_err(|error| {
         OpenError(format!(
             "the database {path} can't be read; is it wxreply's? ({error})"
         ))
     })?;
-    let same = applied
-        .iter()
-        .map(|(version, checksum)| (*version, &checksum[..]))
-        .eq(MIGRATIONS.iter().map(|own| (own.version, &own.checksum[..])));
     if same {
         Ok(())
     } else {

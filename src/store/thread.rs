@@ -48,40 +48,6 @@ impl Store {
         self.search(&filter, before, limit).await
     }
 
-    /// What is new in a user's thread since `after`, oldest first: rows that came since, and replies of which it was
-    /// settled since what became of them. At most some 5,000 messages are looked at.
-    pub async fn thread_since(
-        &self,
-        app: &AppName,
-        openid: &OpenId,
-        after: Timestamp,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let after = ceil_millis(after);
-        let mut conn = self.reader().await?;
-        let mut from = latest(&mut conn, app, openid).await?;
-        let mut new: Vec<Entry> = Vec::new();
-        for _ in 0..WALKED / CHUNK {
-            let Some(first) = from else { break };
-            let chain = chain(&mut conn, app, openid, first, CHUNK).await?;
-            let mut query = rows_of(&chain.messages)?;
-            query
-                .push(" and (m.time >= ")
-                .push_bind(after)
-                .push(" or m.settled >= ")
-                .push_bind(after)
-                .push(")");
-            let rows = query.build().fetch_all(&mut *conn).await?;
-            let some = !rows.is_empty();
-            for row in &rows {
-                new.push(entry(row)?);
-            }
-            // A reply may be settled late: one chunk further, and none of it is new.
-            from = chain.next.filter(|_| some);
-        }
-        new.sort_by_key(|entry| (entry.time, entry.id));
-        Ok(new)
-    }
-
     /// The rows around one message or reply: `limit` messages before it and as many after it, as far as they can be
     /// found within 5,000 messages from the user's newest; beyond, only older ones. None where there is no such row.
     pub async fn around(&self, id: MessageId, limit: usize) -> Result<Option<Around>, StoreError> {
@@ -134,9 +100,21 @@ impl Store {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Found, StoreError> {
-        let (Some(app), Some(openid)) = (&filter.app, &filter.openid) else {
-            return self.search_everywhere(filter, cursor, limit).await;
+        let Some(openid) = &filter.openid else {
+            return Ok(page(Vec::new(), None, i64::MIN));
         };
+        let app = match &filter.app {
+            Some(app) => app.clone(),
+            None => {
+                let mut apps = self.apps_that_know(None, openid).await?;
+                match (apps.pop(), apps.is_empty()) {
+                    (Some(app), true) => app,
+                    (None, _) => return Ok(page(Vec::new(), None, i64::MIN)),
+                    (Some(_), false) => return self.search_everywhere(filter, cursor, limit).await,
+                }
+            }
+        };
+        let app = &app;
         let needle = needle(filter);
         let since = filter.since.map_or(i64::MIN, ceil_millis);
         let mut conn = self.reader().await?;
@@ -184,8 +162,8 @@ impl Store {
         Ok(page(entries, None, since))
     }
 
-    /// A user whose app is not told: openids mean something in one app alone, so this is somebody who looks for one by
-    /// hand, in all of that user's messages.
+    /// A user whom several apps know: openids mean something in one app alone, so this hardly ever happens, and all of the
+    /// user's messages are read.
     async fn search_everywhere(
         &self,
         filter: &Filter,
@@ -283,7 +261,7 @@ async fn chain(
 }
 
 /// The rows of messages and of the replies to them.
-fn rows_of(messages: &[MessageId]) -> Result<QueryBuilder<sqlx::Sqlite>, StoreError> {
+pub(super) fn rows_of(messages: &[MessageId]) -> Result<QueryBuilder<sqlx::Sqlite>, StoreError> {
     let ids: Vec<i64> = messages.iter().map(|id| id.as_i64()).collect();
     let mut query = QueryBuilder::new("select ");
     query
@@ -300,7 +278,7 @@ fn rows_of(messages: &[MessageId]) -> Result<QueryBuilder<sqlx::Sqlite>, StoreEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Inbound, Outcome};
+    use crate::message::Inbound;
     use crate::store::testing::{Bench, alice, answering, at, inbound};
 
     /// 200 messages of Alice's, each with a reply; Bob's between them.
@@ -362,34 +340,6 @@ mod tests {
             .thread(&"shop".into(), &alice(), bobs.next.as_ref(), 10)
             .await;
         assert_eq!(page.expect("read").entries, []);
-    }
-
-    #[tokio::test]
-    async fn what_is_new_is_told_and_what_was_settled() {
-        let bench = told().await;
-        let expected = whole(&bench).await;
-        let (app, alice) = ("shop".into(), alice());
-        let since = |seconds| bench.store.thread_since(&app, &alice, at(seconds));
-        let new = since(390).await.expect("read");
-        let mut last: Vec<Entry> = expected
-            .iter()
-            .filter(|entry| entry.time >= at(390))
-            .cloned()
-            .collect();
-        last.reverse();
-        assert_eq!(new, last);
-        assert_eq!(since(499).await.expect("read"), []);
-        let claimed = bench.claim(499).await;
-        let mine = claimed
-            .iter()
-            .find(|claimed| claimed.openid == alice)
-            .expect("some");
-        bench.settle(mine, Outcome::Sent).await; // at 500
-        // The oldest of 200 waited first: it is too far back to be looked for, unless newer ones are news too.
-        let news = since(0).await.expect("read");
-        assert_eq!(news.len(), 400);
-        let settled = news.iter().find(|entry| entry.id == mine.id);
-        assert_eq!(settled.map(|entry| entry.status.as_str()), Some("sent"));
     }
 
     #[tokio::test]

@@ -6,9 +6,10 @@ use std::fmt::Write;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::forget::delete_text;
 use super::seek::{self, table};
 use super::tokens::{self, Marks};
-use super::{HOUR, PART, Place};
+use super::{Fault, HOUR, PART, Place};
 use crate::message::{Direction, RuleName};
 use crate::store::StoreError;
 use crate::store::row::{At, Cells, to_json};
@@ -53,7 +54,7 @@ pub(super) async fn take(
     index: &mut SqliteConnection,
     until: i64,
     limit: usize,
-) -> Result<usize, StoreError> {
+) -> Result<usize, Fault> {
     // Looked at first without a lock: most often there is nothing.
     let behind = seek::mark(index).await?;
     if read(log, behind, until, 1).await?.is_empty() {
@@ -74,7 +75,7 @@ async fn take_locked(
     index: &mut SqliteConnection,
     until: i64,
     limit: usize,
-) -> Result<usize, StoreError> {
+) -> Result<usize, Fault> {
     let behind = seek::mark(index).await?;
     let rows = read(log, behind, until, limit).await?;
     if rows.is_empty() {
@@ -93,14 +94,15 @@ async fn read(
     behind: Place,
     until: i64,
     limit: usize,
-) -> Result<Vec<SqliteRow>, StoreError> {
-    Ok(sqlx::query(READ)
+) -> Result<Vec<SqliteRow>, Fault> {
+    sqlx::query(READ)
         .bind(behind.0)
         .bind(behind.1)
         .bind(until)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(log)
-        .await?)
+        .await
+        .map_err(Fault::log)
 }
 
 /// What a row of the log tells the index.
@@ -140,7 +142,7 @@ impl<'r> Row<'r> {
         })
     }
 
-    /// A webhook has not answered yet: what will be sent is not known.
+    /// No webhook has answered: what will be sent, if anything, is not known.
     fn is_question(&self) -> bool {
         self.direction == Direction::Out && self.msg_type == "webhook"
     }
@@ -235,7 +237,7 @@ struct Batch {
     docs: Vec<(i64, i64)>,
     /// The tokens of rows that follow one another, by the table that they belong to.
     texts: Vec<(i64, i64, Vec<String>)>,
-    questions: Vec<(i64, i64)>,
+    questions: Vec<(i64, i64, String)>,
     counts: Counts,
 }
 
@@ -259,10 +261,9 @@ impl Batch {
                 batch.texts.push((part, seq, Vec::new()));
             }
             let mut tokens = String::new();
+            row.tokens(&mut tokens);
             if row.is_question() {
-                batch.questions.push((seq, row.id));
-            } else {
-                row.tokens(&mut tokens);
+                batch.questions.push((seq, row.id, tokens.clone()));
             }
             if let Some((.., texts)) = batch.texts.last_mut() {
                 texts.push(tokens);
@@ -284,7 +285,8 @@ impl Batch {
             insert_texts(index, *part, *first, texts).await?;
         }
         if !self.questions.is_empty() {
-            let text = "insert into questions select value ->> 0, value ->> 1 from json_each($1)";
+            let text =
+                "insert into questions select value ->> 0, value ->> 1, value ->> 2 from json_each($1)";
             run(index, text, to_json(&self.questions)?).await?;
         }
         self.write_counts(index).await?;
@@ -366,63 +368,100 @@ async fn insert_texts(
     Ok(())
 }
 
-/// Takes in what came of questions that have been answered, or given up; a few at a time.
+/// Takes in what came of questions that have been answered: looks at `limit` of them behind the row `after`. Gives the
+/// last that it looked at, or none when there are no more.
 pub(super) async fn answer(
     log: &mut SqliteConnection,
     index: &mut SqliteConnection,
+    after: i64,
     limit: usize,
-) -> Result<(), StoreError> {
-    let questions: Vec<(i64, i64)> = sqlx::query_as("select seq, id from questions limit $1")
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *index)
-        .await?;
-    if questions.is_empty() {
-        return Ok(());
+) -> Result<Option<i64>, Fault> {
+    let questions: Vec<(i64, i64)> =
+        sqlx::query_as("select seq, id from questions where seq > $1 order by seq limit $2")
+            .bind(after)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&mut *index)
+            .await?;
+    let last = questions.last().filter(|_| questions.len() == limit);
+    let last = last.map(|(seq, _)| *seq);
+    // Looked at first without a lock: most often nothing has come.
+    let open = open_questions(log, &questions).await?;
+    if open.len() < questions.len() {
+        sqlx::query("begin immediate").execute(&mut *index).await?;
+        let answered = answer_locked(log, index, &questions).await;
+        let end = if answered.is_ok() { "commit" } else { "rollback" };
+        let ended = sqlx::query(end).execute(index).await;
+        answered?;
+        ended?;
     }
-    sqlx::query("begin immediate").execute(&mut *index).await?;
-    let answered = answer_locked(log, index, &questions).await;
-    let end = if answered.is_ok() { "commit" } else { "rollback" };
-    let ended = sqlx::query(end).execute(index).await;
-    answered?;
-    ended?;
-    Ok(())
+    Ok(last)
+}
+
+/// Those of the questions that nobody has answered, whatever became of them: a person may have them asked again.
+async fn open_questions(
+    log: &mut SqliteConnection,
+    questions: &[(i64, i64)],
+) -> Result<BTreeSet<i64>, Fault> {
+    if questions.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let ids: Vec<i64> = questions.iter().map(|(_, id)| *id).collect();
+    let open: Vec<i64> = sqlx::query_scalar(
+        "select m.id from json_each($1) q cross join messages m on m.id = q.value where m.msg_type = 'webhook'",
+    )
+    .bind(to_json(&ids)?)
+    .fetch_all(log)
+    .await
+    .map_err(Fault::log)?;
+    Ok(open.into_iter().collect())
 }
 
 async fn answer_locked(
     log: &mut SqliteConnection,
     index: &mut SqliteConnection,
     questions: &[(i64, i64)],
-) -> Result<(), StoreError> {
-    let ids: Vec<i64> = questions.iter().map(|(_, id)| *id).collect();
+) -> Result<(), Fault> {
+    let seqs: Vec<i64> = questions.iter().map(|(seq, _)| *seq).collect();
+    let still: BTreeMap<i64, (i64, String)> = {
+        // Some may have been forgotten meanwhile.
+        let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+            "select id, seq, tokens from questions where seq in (select value from json_each($1))",
+        )
+        .bind(to_json(&seqs)?)
+        .fetch_all(&mut *index)
+        .await?;
+        rows.into_iter()
+            .map(|(id, seq, tokens)| (id, (seq, tokens)))
+            .collect()
+    };
+    let ids: Vec<i64> = still.keys().copied().collect();
     let rows = sqlx::query(
         "select m.id, m.time, m.app, m.direction, m.msg_type, m.content, m.rule, m.status, m.observed, 0 \
          from json_each($1) q cross join messages m on m.id = q.value",
     )
     .bind(to_json(&ids)?)
     .fetch_all(log)
-    .await?;
-    let mut waiting = BTreeSet::new();
+    .await
+    .map_err(Fault::log)?;
+    let mut open = BTreeSet::new();
     for row in &rows {
         let row = Row::read(row)?;
-        if row.is_question() && row.status == "queued" {
-            waiting.insert(row.id);
+        let Some((seq, before)) = still.get(&row.id) else {
+            continue;
+        };
+        if row.is_question() {
+            open.insert(*seq);
             continue;
         }
-        let seq = questions
-            .iter()
-            .find(|(_, id)| *id == row.id)
-            .map(|(seq, _)| *seq);
-        if let Some(seq) = seq {
-            let mut tokens = String::new();
-            row.tokens(&mut tokens);
-            insert_texts(index, row.time.div_euclid(PART), seq, &[tokens]).await?;
-        }
+        let part = row.time.div_euclid(PART);
+        let mut tokens = String::new();
+        row.tokens(&mut tokens);
+        delete_text(index, part, *seq, before).await?;
+        insert_texts(index, part, *seq, &[tokens]).await?;
     }
-    let done: Vec<i64> = questions
-        .iter()
-        .filter(|(_, id)| !waiting.contains(id))
-        .map(|(seq, _)| *seq)
-        .collect();
+    let done = still.values().map(|(seq, _)| *seq);
+    let done: Vec<i64> = done.filter(|seq| !open.contains(seq)).collect();
     let text = "delete from questions where seq in (select value from json_each($1))";
-    run(index, text, to_json(&done)?).await
+    run(index, text, to_json(&done)?).await?;
+    Ok(())
 }

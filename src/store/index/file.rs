@@ -8,7 +8,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
-use crate::store::open::create;
+use crate::store::StoreError;
+use crate::store::open::{create, is_migrated};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/index");
 
@@ -30,7 +31,7 @@ pub(super) fn beside(database: &Path) -> PathBuf {
     database.with_file_name(name)
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -49,36 +50,29 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = options(path)
         .synchronous(SqliteSynchronous::Normal)
+        // As in the log: texts leave traces whenever pages are merged, and forgetting a user must find none.
+        .pragma("secure_delete", "on")
         .pragma("wal_autocheckpoint", WAL_PAGES);
     SqliteConnection::connect_with(&options).await
 }
 
-/// Whether there is a file, and it has the tables that this version means.
-pub(super) async fn usable(path: &Path) -> bool {
+/// Whether there is a file, and it has the tables that this version means. Fails where that can't be told now.
+pub(super) async fn usable(path: &Path) -> Result<bool, StoreError> {
     if !path.is_file() {
-        return false;
+        return Ok(false);
     }
-    let applied: Result<Vec<(i64, Vec<u8>)>, sqlx::Error> = async {
-        let mut conn = SqliteConnection::connect_with(&options(path).read_only(true)).await?;
-        let applied =
-            sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
-                .fetch_all(&mut conn)
-                .await?;
-        conn.close().await?;
-        Ok(applied)
+    match is_migrated(&options(path), &MIGRATIONS)
+        .await
+        .map_err(StoreError::from)
+    {
+        Err(error) if error.is_broken_file() => Ok(false),
+        told => told,
     }
-    .await;
-    applied.is_ok_and(|applied| {
-        applied
-            .iter()
-            .map(|(version, checksum)| (*version, &checksum[..]))
-            .eq(MIGRATIONS.iter().map(|own| (own.version, &own.checksum[..])))
-    })
 }
 
 /// Makes the file, or makes it anew when it is another version's or can't be read. Says whether it is empty.
-pub(super) async fn prepare(path: &Path) -> Result<bool, sqlx::Error> {
-    if usable(path).await {
+pub(super) async fn prepare(path: &Path) -> Result<bool, StoreError> {
+    if usable(path).await? {
         return Ok(false);
     }
     if path.exists() {
@@ -88,16 +82,22 @@ pub(super) async fn prepare(path: &Path) -> Result<bool, sqlx::Error> {
     Ok(true)
 }
 
-/// Makes an empty index in the place of whatever is there.
-pub(super) async fn remake(path: &Path) -> Result<(), sqlx::Error> {
+/// Removes the file and those that SQLite keeps beside it.
+pub(super) fn remove(path: &Path) -> std::io::Result<()> {
     for side in ["", "-wal", "-shm"] {
         let mut file = OsString::from(path);
         file.push(side);
         match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
+    Ok(())
+}
+
+/// Makes an empty index in the place of whatever is there.
+pub(super) async fn remake(path: &Path) -> Result<(), sqlx::Error> {
+    remove(path)?;
     create(path)?;
     let options = options(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -138,10 +138,10 @@ mod tests {
             .await
             .expect("written");
         conn.close().await.expect("closed");
-        assert!(!usable(&path).await);
+        assert!(!usable(&path).await.expect("read"));
         assert!(prepare(&path).await.expect("made"), "another version's");
         std::fs::write(&path, "no database").expect("written");
         assert!(prepare(&path).await.expect("made"), "something else");
-        assert!(usable(&path).await);
+        assert!(usable(&path).await.expect("read"));
     }
 }

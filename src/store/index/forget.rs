@@ -1,44 +1,67 @@
-//! Rows that were erased from the log are erased from the index, down to the pairs of their texts.
+//! Rows that are erased from the log are erased from the index, down to the pairs of their texts.
 
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use super::batch::Row;
 use super::seek::{self, table};
-use super::{PART, file};
+use super::{Index, PART, file};
 use crate::message::Entry;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
-/// Rows that are taken out in one transaction.
-const PIECE: usize = 200;
-
-impl Store {
-    /// Takes rows out of the index for good: call it once they are deleted from the log (rows deleted for their age need
-    /// no call; the index drops them by itself). Works from a command too, while the daemon runs. Without it, nothing
-    /// would be found either, for whatever the index finds is looked up in the log; but the pairs of characters of their texts
-    /// would stay in the file.
-    pub async fn forget_in_index(&self, gone: &[Entry]) -> Result<(), StoreError> {
-        let path = &self.index().path;
-        if !file::usable(path).await {
-            return Ok(());
+impl Index {
+    /// A connection that takes rows out; none where there is no index. Works from a command too, while the daemon runs. (Rows
+    /// that are deleted for their age need no call; the index drops them by itself.)
+    pub(in crate::store) async fn forgetting(&self) -> Result<Option<Forgetting>, StoreError> {
+        if !self.path.is_file() {
+            return Ok(None);
         }
-        let mut index = file::writer(path).await?;
-        for piece in gone.chunks(PIECE) {
-            // An entry that is not in yet never will be: the indexer reads the log under the same lock.
-            sqlx::query("begin immediate").execute(&mut index).await?;
-            for entry in piece {
-                take_out(&mut index, entry).await?;
-            }
-            sqlx::query("commit").execute(&mut index).await?;
+        if file::usable(&self.path).await? {
+            return Ok(Some(Forgetting(file::writer(&self.path).await?)));
         }
-        // What was deleted is in the WAL as it was; once that is copied and begun anew it is nowhere.
-        sqlx::query("pragma wal_checkpoint(truncate)")
-            .execute(&mut index)
-            .await?;
-        Ok(index.close().await?)
+        // Of another version, or broken: nothing can be taken out of it, and nobody will read it any more.
+        file::remove(&self.path).map_err(sqlx::Error::from)?;
+        Ok(None)
     }
 }
 
-async fn take_out(index: &mut SqliteConnection, entry: &Entry) -> Result<(), StoreError> {
+/// The index while a user is forgotten. It goes before the log: what the log still has can be forgotten again, but what
+/// the index alone has nobody would find any more. In between the indexer is locked out, lest it takes in what it has just
+/// lost. Nothing is left to be done when that is broken off: the lock ends with the connection.
+pub(in crate::store) struct Forgetting(SqliteConnection);
+
+impl Forgetting {
+    /// Keeps the indexer out until [`Self::unlock`].
+    pub(in crate::store) async fn lock(&mut self) -> Result<(), StoreError> {
+        sqlx::query("begin immediate").execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    /// Takes rows out for good, as they were read under the lock; whether there was any of them. If so, the lock has ended
+    /// with that.
+    pub(in crate::store) async fn take_out(&mut self, gone: &[Entry]) -> Result<bool, StoreError> {
+        let mut some = false;
+        for entry in gone {
+            some |= take_out(&mut self.0, entry).await?;
+        }
+        if some {
+            sqlx::query("commit").execute(&mut self.0).await?;
+        }
+        Ok(some)
+    }
+
+    /// Lets the indexer in again.
+    pub(in crate::store) async fn unlock(&mut self) -> Result<(), StoreError> {
+        sqlx::query("rollback").execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    pub(in crate::store) async fn close(self) -> Result<(), StoreError> {
+        Ok(self.0.close().await?)
+    }
+}
+
+/// Takes a row out; whether it was there.
+async fn take_out(index: &mut SqliteConnection, entry: &Entry) -> Result<bool, StoreError> {
     let place = (entry.time.as_millisecond(), entry.id.as_i64());
     // Where rows before it are gone already, its number is a later one than the first that may be its.
     let first = seek::number_of(index, place).await?;
@@ -50,18 +73,25 @@ async fn take_out(index: &mut SqliteConnection, entry: &Entry) -> Result<(), Sto
     .fetch_optional(&mut *index)
     .await?;
     let Some(seq) = seq else {
-        return Ok(());
+        return Ok(false);
     };
-    let questions = sqlx::query("delete from questions where seq = $1")
-        .bind(seq)
-        .execute(&mut *index)
-        .await?;
-    if questions.rows_affected() > 0 {
-        return Ok(());
-    }
+    let question: Option<String> =
+        sqlx::query_scalar("delete from questions where seq = $1 returning tokens")
+            .bind(seq)
+            .fetch_optional(&mut *index)
+            .await?;
+    let tokens = match question {
+        Some(tokens) => tokens,
+        None => tokens_of(entry),
+    };
+    delete_text(index, place.0.div_euclid(PART), seq, &tokens).await?;
+    Ok(true)
+}
+
+fn tokens_of(entry: &Entry) -> String {
     let row = Row {
-        id: place.1,
-        time: place.0,
+        id: entry.id.as_i64(),
+        time: entry.time.as_millisecond(),
         app: entry.app.as_str(),
         direction: entry.direction,
         msg_type: &entry.msg_type,
@@ -73,7 +103,17 @@ async fn take_out(index: &mut SqliteConnection, entry: &Entry) -> Result<(), Sto
     };
     let mut tokens = String::new();
     row.tokens(&mut tokens);
-    let table = table(place.0.div_euclid(PART));
+    tokens
+}
+
+/// Takes a row out of a part's full text, by the tokens that were put in.
+pub(super) async fn delete_text(
+    index: &mut SqliteConnection,
+    part: i64,
+    seq: i64,
+    tokens: &str,
+) -> Result<(), StoreError> {
+    let table = table(part);
     // Safe: made of literals and a number.
     let text = format!("insert into {table} ({table}, rowid, text) values ('delete', $1, $2)");
     sqlx::query(AssertSqlSafe(text))

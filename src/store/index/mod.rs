@@ -22,9 +22,11 @@ use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool};
 use tokio::sync::Notify;
 
+pub(super) use forget::Forgetting;
 pub(super) use seek::{Candidate, Part, number_of};
 pub(super) use task::Indexer;
 
@@ -44,6 +46,31 @@ const COUNTED: i64 = 100_000;
 
 /// A place in the log: time and key of a row.
 pub(super) type Place = (i64, i64);
+
+/// What stopped the indexer, and in which file: a broken log is not mended by a new index.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("reading the log: {0}")]
+    Log(StoreError),
+    #[error(transparent)]
+    Index(#[from] StoreError),
+}
+
+impl Fault {
+    fn log(error: sqlx::Error) -> Self {
+        Self::Log(error.into())
+    }
+
+    fn is_broken_index(&self) -> bool {
+        matches!(self, Self::Index(error) if error.is_broken_file())
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Index(error.into())
+    }
+}
 
 /// The index, as readers see it.
 pub(super) struct Index {
@@ -81,13 +108,20 @@ impl Index {
 
     /// Opens what a daemon left, for a command that reads.
     pub(super) async fn read(&self) {
-        if file::usable(&self.path).await {
-            self.set_readers(Some(file::readers(&self.path)));
+        match file::usable(&self.path).await {
+            Ok(true) => drop(self.set_readers(Some(file::readers(&self.path)))),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the index can't be read"),
         }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How to open a connection of one's own.
+    pub(super) fn options(&self) -> SqliteConnectOptions {
+        file::options(&self.path)
     }
 
     fn set_readers(&self, pool: Option<SqlitePool>) -> Option<SqlitePool> {

@@ -3,20 +3,18 @@
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::seek::{self, table};
-use super::{HOUR, PART};
+use super::{Fault, HOUR, PART};
 use crate::store::StoreError;
 
 /// Rows that are deleted in one transaction.
 const PIECE: i64 = 20_000;
 
 /// Drops what is older than the oldest row of the log.
-pub(super) async fn shrink(
-    log: &mut SqliteConnection,
-    index: &mut SqliteConnection,
-) -> Result<(), StoreError> {
+pub(super) async fn shrink(log: &mut SqliteConnection, index: &mut SqliteConnection) -> Result<(), Fault> {
     let oldest: Option<i64> = sqlx::query_scalar("select min(time) from messages")
         .fetch_one(log)
-        .await?;
+        .await
+        .map_err(Fault::log)?;
     let Some(oldest) = oldest else {
         return Ok(());
     };

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{HOUR, Index, SETTLED, batch, file, seek, shrink};
+use super::{Fault, HOUR, Index, SETTLED, batch, file, seek, shrink};
 use crate::clock::SharedClock;
 use crate::latency::{Counts, RANGES};
 use crate::metrics::Metrics;
@@ -53,6 +53,8 @@ struct Memory {
     /// When it last looked how many pushes there were.
     pushes: (Instant, u64),
     shrunk: Option<Instant>,
+    /// The last of the questions that were looked at; none to begin with the first.
+    answered: Option<i64>,
 }
 
 /// The files that it works with.
@@ -69,6 +71,7 @@ impl Indexer {
             latencies: [0; RANGES],
             pushes: (Instant::now(), self.pushes()),
             shrunk: None,
+            answered: None,
         };
         loop {
             let pause = match self.turn(&mut memory).await {
@@ -93,9 +96,9 @@ impl Indexer {
     }
 
     /// One turn; gives how long to rest.
-    async fn turn(&self, memory: &mut Memory) -> Result<Duration, StoreError> {
-        if memory.open.is_some() && !self.index.path.exists() {
-            tracing::info!(index = %self.index.path.display(), "the index was deleted; it is made again");
+    async fn turn(&self, memory: &mut Memory) -> Result<Duration, Fault> {
+        if !self.index.path.exists() {
+            tracing::info!(index = %self.index.path.display(), "the index is gone; it is made again");
             self.remake(memory).await?;
         }
         if memory.open.is_none() {
@@ -113,6 +116,7 @@ impl Indexer {
         let limit = if busy { BUSY_ROWS } else { IDLE_ROWS };
         let began = Instant::now();
         let known = memory.latencies;
+        let mut answered = memory.answered;
         let shrink = memory.shrunk.is_none_or(|last| last.elapsed() >= SHRINK);
         let Open { log, index } = files(memory)?;
         let rows = batch::take(log, index, now.saturating_sub(SETTLED), limit).await?;
@@ -121,14 +125,17 @@ impl Indexer {
             if self.index.rebuilding.swap(false, Ordering::Relaxed) {
                 tracing::info!("the index is complete");
             }
-            batch::answer(log, index, QUESTIONS).await?;
+            answered = batch::answer(log, index, answered.unwrap_or_default(), QUESTIONS).await?;
         }
+        // At once: if what follows fails, they must not be added again.
         let latencies = self.add_latencies(index, &known).await?;
+        memory.latencies = latencies;
+        memory.answered = answered;
+        let Open { log, index } = files(memory)?;
         if !full && shrink {
             shrink::shrink(log, index).await?;
             memory.shrunk = Some(Instant::now());
         }
-        memory.latencies = latencies;
         let took = began.elapsed();
         Ok(match (full, busy) {
             (false, _) => LOOK,
@@ -137,20 +144,23 @@ impl Indexer {
         })
     }
 
-    async fn open(&self) -> Result<Open, StoreError> {
+    async fn open(&self) -> Result<Open, Fault> {
         Ok(Open {
-            log: SqliteConnection::connect_with(&self.log.clone().read_only(true)).await?,
+            log: SqliteConnection::connect_with(&self.log.clone().read_only(true))
+                .await
+                .map_err(Fault::log)?,
             index: file::writer(&self.index.path).await?,
         })
     }
 
     /// Sees to it that the index is one of this log.
-    async fn compare(&self, memory: &mut Memory) -> Result<(), StoreError> {
+    async fn compare(&self, memory: &mut Memory) -> Result<(), Fault> {
         let Open { log, index } = files(memory)?;
         let last: Option<(i64, i64)> =
             sqlx::query_as("select time, id from messages order by time desc, id desc limit 1")
                 .fetch_optional(log)
-                .await?;
+                .await
+                .map_err(Fault::log)?;
         let mark = seek::mark(index).await?;
         if mark.0 == i64::MIN {
             self.index.rebuilding.store(last.is_some(), Ordering::Relaxed);
@@ -205,9 +215,9 @@ impl Indexer {
     }
 
     /// After a fault: an index that is broken is made again.
-    async fn fault(&self, memory: &mut Memory, error: &StoreError) {
-        if !error.is_broken_file() {
-            tracing::warn!(%error, "the index can't be written; the log serves alone meanwhile");
+    async fn fault(&self, memory: &mut Memory, error: &Fault) {
+        if !error.is_broken_index() {
+            tracing::warn!(%error, "the index stands still; the log serves alone meanwhile");
             close(memory.open.take()).await;
             return;
         }
@@ -219,7 +229,7 @@ impl Indexer {
 
     /// Puts an empty file in the place of the one that is there, or was. What is known of latencies is kept where it can
     /// be read, for the log can't tell it.
-    async fn remake(&self, memory: &mut Memory) -> Result<(), StoreError> {
+    async fn remake(&self, memory: &mut Memory) -> Result<(), Fault> {
         let mut latencies: Vec<(i64, String)> = Vec::new();
         if let Some(open) = &mut memory.open {
             latencies = sqlx::query_as("select hour, counts from latencies")
@@ -242,8 +252,8 @@ impl Indexer {
     }
 }
 
-fn files(memory: &mut Memory) -> Result<&mut Open, StoreError> {
-    memory.open.as_mut().ok_or(StoreError::Closed)
+fn files(memory: &mut Memory) -> Result<&mut Open, Fault> {
+    memory.open.as_mut().ok_or(Fault::Index(StoreError::Closed))
 }
 
 async fn close(open: Option<Open>) {
@@ -266,5 +276,65 @@ impl Index {
                 tracing::error!(%error, index = %self.path.display(), "the index can't be made; reading the log will be slow");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::store::testing::Bench;
+
+    fn nothing_known() -> Memory {
+        Memory {
+            open: None,
+            latencies: [0; RANGES],
+            pushes: (Instant::now(), 0),
+            shrunk: None,
+            answered: None,
+        }
+    }
+
+    async fn indexer(bench: &Bench) -> Indexer {
+        Indexer {
+            index: Arc::new(Index::of(
+                &bench.dir.path().join("other.db"),
+                crate::store::Access::Daemon,
+            )),
+            log: SqliteConnectOptions::new().filename(bench.dir.path().join("t.db")),
+            clock: Arc::new(SystemClock),
+            metrics: Arc::clone(&bench.metrics),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_index_that_goes_while_its_file_is_closed_is_made_again() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &["x"]).await;
+        let indexer = indexer(&bench).await;
+        indexer.index.prepare().await;
+        assert!(indexer.index.path.exists());
+        file::remove(&indexer.index.path).expect("removed");
+        let mut memory = nothing_known();
+        indexer.turn(&mut memory).await.expect("works");
+        let mark = seek::mark(&mut files(&mut memory).expect("open").index).await;
+        assert!(mark.expect("read").0 > i64::MIN, "and the log is taken in");
+        close(memory.open.take()).await;
+    }
+
+    #[tokio::test]
+    async fn a_broken_log_does_not_cost_the_index() {
+        let bench = Bench::new().await;
+        let mut indexer = indexer(&bench).await;
+        indexer.index.prepare().await;
+        let other = bench.dir.path().join("no.db");
+        std::fs::write(&other, "no database").expect("written");
+        indexer.log = SqliteConnectOptions::new().filename(other);
+        let mut memory = nothing_known();
+        let error = indexer.turn(&mut memory).await.expect_err("no log");
+        assert!(
+            !error.is_broken_index() && error.to_string().contains("the log"),
+            "{error}"
+        );
     }
 }

@@ -178,7 +178,18 @@ async fn nothing_of_a_forgotten_text_stays() {
         .execute(&mut bench.raw().await)
         .await
         .expect("deleted");
-    bench.store.forget_in_index(&gone).await.expect("forgotten");
+    let mut index = bench
+        .store
+        .index()
+        .forgetting()
+        .await
+        .expect("opens")
+        .expect("is there");
+    index.lock().await.expect("locked");
+    assert!(index.take_out(&gone).await.expect("taken out"));
+    index.lock().await.expect("locked");
+    assert!(!index.take_out(&gone).await.expect("looked"), "once");
+    index.close().await.expect("closed");
     assert_eq!(
         number(&bench, "select count(*) from docs").await,
         kept.len() as i64
@@ -243,4 +254,64 @@ async fn a_webhooks_answer_is_found_once_it_has_come() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert_eq!((found(&bench, "九点").await, found(&bench, "问一").await), (1, 0));
+}
+
+/// It may be asked again at any time, and whoever looks for a rule's failures finds it before.
+#[tokio::test]
+async fn a_question_that_failed_is_found_by_what_it_becomes_later() {
+    let bench = Bench::new().await;
+    let id = say(&bench, 1, 1, "几点开门").await.reply(1);
+    let set = async |text: &'static str| {
+        sqlx::query(text)
+            .bind(id.as_i64())
+            .execute(&mut bench.raw().await)
+            .await
+            .expect("written");
+    };
+    set("update messages set msg_type = 'webhook', content = '问一问', status = 'failed' where id = $1")
+        .await;
+    bench.index_at(20).await;
+    assert_eq!(found(&bench, "问一").await, 1);
+    say(&bench, 2, 30, "几点关门").await;
+    bench.index_at(50).await;
+    assert_eq!(
+        number(&bench, "select count(*) from questions").await,
+        1,
+        "still open"
+    );
+    set("update messages set msg_type = 'text', content = '九点开门', status = 'sent' where id = $1").await;
+    for _ in 0..500 {
+        bench.store.index().look_now();
+        if number(&bench, "select count(*) from questions").await == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!((found(&bench, "九点").await, found(&bench, "问一").await), (1, 0));
+}
+
+#[tokio::test]
+async fn questions_take_turns() {
+    let bench = Bench::new().await;
+    for n in 1..=4 {
+        say(&bench, n, n as i64, "几点").await;
+    }
+    sqlx::query("update messages set msg_type = 'webhook' where direction = 'out'")
+        .execute(&mut bench.raw().await)
+        .await
+        .expect("written");
+    bench.index_at(30).await;
+    let log = SqliteConnectOptions::new().filename(bench.dir.path().join("t.db"));
+    let mut log = SqliteConnection::connect_with(&log).await.expect("connects");
+    let mut index = raw(&bench).await;
+    let mut looked = Vec::new();
+    let mut after = 0;
+    for _ in 0..3 {
+        let last = super::batch::answer(&mut log, &mut index, after, 2)
+            .await
+            .expect("works");
+        looked.push(last);
+        after = last.unwrap_or_default();
+    }
+    assert_eq!(looked, [Some(4), Some(8), None]);
 }
