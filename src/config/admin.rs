@@ -48,7 +48,7 @@ pub(super) fn admin(
     // Port 0 is "any free one", which is never the same twice.
     if listen.port() == public.port()
         && listen.port() != 0
-        && (listen.ip() == public.ip() || public.ip().is_unspecified())
+        && (listen.ip() == public.ip() || public.ip().is_unspecified() || listen.ip().is_unspecified())
     {
         let problem = Problem::new(
             codes::SAME_ADDRESS,

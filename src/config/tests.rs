@@ -309,6 +309,10 @@ name = "b"
 fn one_port_for_both_listeners() {
     let text = format!("listen = \"0.0.0.0:80\"\n[admin]\nlisten = \"127.0.0.1:80\"{APP}");
     insta::assert_snapshot!(found(&text), @"3: C018 `listen` and the admin listener both want port 80 → give one of them another port");
+    let text = format!("listen = \"127.0.0.1:80\"\n[admin]\nlisten = \"[::]:80\"{APP}");
+    assert!(found(&text).contains("C018"), "{}", found(&text));
+    let text = format!("listen = \"127.0.0.1:80\"\n[admin]\nlisten = \"127.0.0.2:80\"{APP}");
+    assert!(!found(&text).contains("C018"), "{}", found(&text));
 }
 
 #[test]

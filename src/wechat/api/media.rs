@@ -34,7 +34,8 @@ pub const MAX_PICTURE: usize = 10 << 20;
 const DOWNLOAD: Duration = Duration::from_secs(30);
 
 impl Api {
-    /// `getTempMedia` of a picture: the file that a customer sent. What WeChat refuses, it refuses in JSON.
+    /// `getTempMedia` of a picture: the file that a customer sent. What WeChat refuses, it refuses in JSON; a page comes from
+    /// some gateway in between.
     pub async fn download_image(&self, token: &SecretString, media_id: &str) -> Result<Downloaded, ApiError> {
         let token = token.expose_secret();
         let call = Call {
@@ -47,17 +48,18 @@ impl Api {
         let received = self
             .carry(&call, self.0.timeout.max(DOWNLOAD), MAX_PICTURE)
             .await?;
-        if received.status == 200 && !received.whole {
+        let picture = received.status == 200 && !received.is_page();
+        if picture && !received.whole {
             return Ok(Downloaded::TooLarge);
         }
-        if received.status == 200 && received.body.first().is_some_and(|first| *first != b'{') {
+        if picture && received.body.first().is_some_and(|first| *first != b'{') {
             return Ok(Downloaded::Whole(received.body.into()));
         }
         let secrets = [token, self.0.app_secret.expose_secret()];
         match received.read(call.quote, &secrets) {
             Ok(answer) => Err(answer.without("a picture")),
             // It only began like JSON.
-            Err(ApiError::Gateway { status: 200, .. }) if !received.body.is_empty() => {
+            Err(ApiError::Gateway { .. }) if picture && !received.body.is_empty() => {
                 Ok(Downloaded::Whole(received.body.into()))
             }
             Err(error) => Err(error),

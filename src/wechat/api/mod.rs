@@ -207,6 +207,8 @@ impl Api {
         let failed = |error| self.failure(host, error, timeout, secrets);
         let mut response = request.timeout(timeout).send().await.map_err(failed)?;
         let status = response.status().as_u16();
+        let kind = response.headers().get(CONTENT_TYPE);
+        let html = kind.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/html"));
         let mut body = Vec::new();
         let whole = loop {
             match response.chunk().await {
@@ -223,6 +225,7 @@ impl Api {
         Ok(Received {
             host,
             status,
+            html,
             body,
             whole,
         })
@@ -253,12 +256,19 @@ impl Api {
 struct Received<'a> {
     host: &'a str,
     status: u16,
+    /// Whether it is called a page.
+    html: bool,
     body: Vec<u8>,
     /// Whether that is all of it.
     whole: bool,
 }
 
 impl<'a> Received<'a> {
+    /// Whether it is a page for a person, by what it is called or how it begins.
+    fn is_page(&self) -> bool {
+        self.html || self.body.trim_ascii_start().starts_with(b"<")
+    }
+
     fn read(&self, quote: Quote, secrets: &[&str]) -> Result<Answer<'a>, ApiError> {
         if !self.whole {
             let excerpt = format!("(more than {MAX_ANSWER} bytes)");

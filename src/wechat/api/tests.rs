@@ -489,10 +489,15 @@ async fn a_download_is_a_file_or_a_refusal() {
         (200, r#"{"video_url":"x"}"#),
         (502, "GIF89a"),
         (302, ""),
+        (200, "<html>sign in to this Wi-Fi</html>"),
+        (200, "\n <!DOCTYPE html>"),
     ] {
         let error = download(status, body).await.expect_err("no picture");
         assert!(matches!(error, ApiError::Gateway { .. }), "{error:?}");
     }
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=gbk\r\nContent-Length: 5\r\n\r\nsorry";
+    let error = api(&[&rude(page)]).download_image(&TOKEN.into(), "M").await;
+    assert!(matches!(error, Err(ApiError::Gateway { .. })), "{error:?}");
     let large = "x".repeat(MAX_PICTURE + 1);
     assert_eq!(
         download(200, &large).await.expect("an answer"),
