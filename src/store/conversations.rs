@@ -4,7 +4,7 @@
 //! that costs no index, and a page finds its conversations among the newest messages. Who wrote long ago is found by
 //! openid or by text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::cursor::At;
 use super::index::Place;
 use super::log::{COLUMNS, entry};
 use super::row::{Cells, to_json};
-use super::{Cursor, Filter, Store, StoreError};
+use super::{Cursor, Store, StoreError};
 use crate::message::{AppName, Contact, Entry, InboundStatus, MessageId, OpenId};
 
 /// Rows of the log that one page walks through.
@@ -42,8 +42,6 @@ pub struct ConversationFilter {
     pub unmatched_only: bool,
     /// Only users who are muted now.
     pub muted_only: bool,
-    /// Only where a message or a reply has this text.
-    pub search: Option<String>,
 }
 
 /// One user's conversation, as a list shows it.
@@ -66,10 +64,10 @@ pub struct Conversation {
 /// A page of conversations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversations {
-    /// Those of the page. With `search`, in the order of the messages that have the text; a conversation may come again
-    /// on a later page. With `openid_prefix`, in the order of openids.
+    /// Those of the page. With `openid_prefix`, in the order of openids.
     pub conversations: Vec<Conversation>,
-    /// Where to go on; none when there are no more. A page may be empty and have a next one.
+    /// Where to go on; none when there are no more, and with `openid_prefix`: who looks for one writes more of it. A page
+    /// may be empty and have a next one.
     pub next: Option<Cursor>,
     /// Everything that happened since was looked at (not told with `openid_prefix`).
     pub back_to: Timestamp,
@@ -96,10 +94,7 @@ impl Store {
             .as_deref()
             .is_some_and(|prefix| !prefix.is_empty())
         {
-            return self.conversations_by_openid(filter, cursor, limit).await;
-        }
-        if filter.search.as_deref().is_some_and(|text| !text.is_empty()) {
-            return self.conversations_by_text(filter, cursor, limit).await;
+            return self.conversations_by_openid(filter, limit).await;
         }
         let began = Instant::now();
         let mut conn = self.reader().await?;
@@ -136,78 +131,28 @@ impl Store {
         })
     }
 
-    async fn conversations_by_text(
-        &self,
-        filter: &ConversationFilter,
-        cursor: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<Conversations, StoreError> {
-        let search = Filter {
-            app: filter.app.clone(),
-            search: filter.search.clone(),
-            ..Filter::default()
-        };
-        let page = self.search(&search, cursor, limit).await?;
-        let mut conn = self.reader().await?;
-        let now = self.clock().now();
-        let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
-        for entry in &page.entries {
-            if seen.insert((&entry.app, &entry.openid))
-                && let Some(user) = user(&mut conn, &entry.app, &entry.openid).await?
-            {
-                found.push(user);
-            }
-        }
-        let mut conversations = told(&mut conn, found).await?;
-        conversations.retain(|conversation| fits(conversation, filter, now));
-        Ok(Conversations {
-            conversations,
-            next: page.next,
-            back_to: page.back_to,
-        })
-    }
-
     async fn conversations_by_openid(
         &self,
         filter: &ConversationFilter,
-        cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Conversations, StoreError> {
         let began = Instant::now();
         let prefix = filter.openid_prefix.as_deref().unwrap_or_default();
         let now = self.clock().now();
         let mut conn = self.reader().await?;
-        let mut after = match cursor {
-            Some(Cursor(At::User(app, openid))) => Some((app.clone(), openid.clone())),
-            _ => None,
-        };
+        let mut after = None;
         let mut conversations: Vec<Conversation> = Vec::new();
-        let next = loop {
-            let found = by_openid(&mut conn, filter.app.as_ref(), prefix, after.as_ref(), limit + 1).await?;
-            let last = found
-                .last()
-                .map(|found| (found.app.clone(), found.openid.clone()));
-            for conversation in told(&mut conn, found).await? {
-                if fits(&conversation, filter, now) {
-                    conversations.push(conversation);
-                }
-            }
-            if conversations.len() > limit {
-                conversations.truncate(limit);
-                break conversations
-                    .last()
-                    .map(|last| (last.app.clone(), last.openid.clone()));
-            }
-            let Some(last) = last else { break None };
-            if began.elapsed() >= PATIENCE {
-                break Some(last);
-            }
-            after = Some(last);
-        };
+        while conversations.len() < limit && began.elapsed() < PATIENCE {
+            let found = by_openid(&mut conn, filter.app.as_ref(), prefix, after.as_ref(), limit).await?;
+            let Some(last) = found.last() else { break };
+            after = Some((last.app.clone(), last.openid.clone()));
+            let found = told(&mut conn, found).await?;
+            conversations.extend(found.into_iter().filter(|found| fits(found, filter, now)));
+        }
+        conversations.truncate(limit);
         Ok(Conversations {
             conversations,
-            next: next.map(|(app, openid)| Cursor(At::User(app, openid))),
+            next: None,
             back_to: Timestamp::MIN,
         })
     }
@@ -289,22 +234,20 @@ fn found(mut cells: Cells<'_>) -> Result<Found, StoreError> {
     Ok(Found { app, openid, user })
 }
 
-async fn user(
-    conn: &mut SqliteConnection,
-    app: &AppName,
-    openid: &OpenId,
-) -> Result<Option<Found>, StoreError> {
-    let row = sqlx::query(concat!(
-        "select c.app, c.openid, ",
-        contact_columns!(),
-        " from contacts c where c.app = $1 and c.openid = $2"
-    ))
-    .bind(app.as_str())
-    .bind(openid.as_str())
-    .fetch_optional(conn)
-    .await?;
-    row.as_ref().map(|row| found(Cells::of(row))).transpose()
+macro_rules! users {
+    ($beyond:literal) => {
+        concat!(
+            "select c.app, c.openid, ",
+            contact_columns!(),
+            " from contacts c where c.app = $1 and c.openid ",
+            $beyond,
+            " $2 and c.openid < $3 order by c.openid limit $4"
+        )
+    };
 }
+
+const USERS_FROM: &str = users!(">=");
+const USERS_BEHIND: &str = users!(">");
 
 /// Users whose openid begins so, in their order, those after one: of one app, then of the next.
 async fn by_openid(
@@ -314,12 +257,6 @@ async fn by_openid(
     after: Option<&(AppName, OpenId)>,
     limit: usize,
 ) -> Result<Vec<Found>, StoreError> {
-    const USERS: &str = concat!(
-        "select c.app, c.openid, ",
-        contact_columns!(),
-        " from contacts c where c.app = $1 and c.openid > $2 and c.openid >= $3 and c.openid < $3 || $4 \
-         order by c.openid limit $5"
-    );
     let mut of = match (after, app) {
         (Some((app, _)), _) => Some(app.as_str().to_owned()),
         (None, Some(app)) => Some(app.as_str().to_owned()),
@@ -331,11 +268,16 @@ async fn by_openid(
     };
     let mut behind = after.map_or("", |(_, openid)| openid.as_str());
     while let Some(name) = of {
-        let rows: Vec<SqliteRow> = sqlx::query(USERS)
+        // One lower bound: of two, SQLite seeks by one alone.
+        let (text, from) = if behind < prefix {
+            (USERS_FROM, prefix)
+        } else {
+            (USERS_BEHIND, behind)
+        };
+        let rows: Vec<SqliteRow> = sqlx::query(text)
             .bind(&name)
-            .bind(behind)
-            .bind(prefix)
-            .bind("\u{10ffff}")
+            .bind(from)
+            .bind(format!("{prefix}\u{10ffff}"))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&mut *conn)
             .await?;
@@ -416,9 +358,11 @@ async fn told(conn: &mut SqliteConnection, found: Vec<Found>) -> Result<Vec<Conv
 
 #[cfg(test)]
 mod tests {
+    use sqlx::{AssertSqlSafe, Row};
+
     use super::*;
-    use crate::store::Order;
     use crate::store::testing::{Bench, at, shop};
+    use crate::store::{Filter, Order};
 
     async fn pages(bench: &Bench, filter: &ConversationFilter, limit: usize) -> Vec<Conversation> {
         let (mut all, mut cursor) = (Vec::new(), None);
@@ -440,6 +384,24 @@ mod tests {
     fn names(conversations: &[Conversation]) -> Vec<(String, String)> {
         let name = |one: &Conversation| (one.app.to_string(), one.openid.to_string());
         conversations.iter().map(name).collect()
+    }
+
+    #[tokio::test]
+    async fn openids_are_sought_and_not_walked_through() {
+        let bench = Bench::new().await;
+        for text in [USERS_FROM, USERS_BEHIND] {
+            let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {text}")))
+                .fetch_all(&mut bench.raw().await)
+                .await
+                .expect("a plan");
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = plan.join("\n");
+            assert!(
+                plan.contains("SEARCH c USING PRIMARY KEY (app=? AND openid>? AND openid<?)")
+                    && !plan.contains("B-TREE"),
+                "{plan}"
+            );
+        }
     }
 
     #[tokio::test]
@@ -495,24 +457,25 @@ mod tests {
         let other = pages(&bench, &filter(|f| f.app = Some("other".into())), 3).await;
         assert!(!other.is_empty() && other.iter().all(|one| one.app.as_str() == "other"));
 
-        let prefix = pages(&bench, &filter(|f| f.openid_prefix = Some("o".into())), 2).await;
+        let by_openid = async |prefix: &str, limit| {
+            let filter = ConversationFilter {
+                openid_prefix: Some(prefix.to_owned()),
+                ..ConversationFilter::default()
+            };
+            let found = bench
+                .store
+                .conversations(&filter, None, limit)
+                .await
+                .expect("read");
+            names(&found.conversations)
+        };
         let mut sorted = expected.clone();
         sorted.sort();
-        assert_eq!(names(&prefix), sorted);
-        let one = pages(&bench, &filter(|f| f.openid_prefix = Some("o4".into())), 2).await;
-        assert!(one.iter().all(|one| one.openid.as_str() == "o4") && one.len() == 2);
-
-        let mut by_text = names(&pages(&bench, &filter(|f| f.search = Some("退款".into())), 5).await);
-        let has = |entry: &&Entry| entry.content.as_ref().is_some_and(|text| text.contains("退款"));
-        let mut with: Vec<_> = log
-            .iter()
-            .filter(has)
-            .map(|entry| (entry.app.to_string(), entry.openid.to_string()))
-            .collect();
-        for list in [&mut by_text, &mut with] {
-            list.sort();
-            list.dedup();
-        }
-        assert_eq!(by_text, with);
+        assert_eq!(by_openid("o", 100).await, sorted);
+        assert_eq!(by_openid("o", 4).await, sorted[..4]);
+        assert_eq!(
+            by_openid("o4", 100).await,
+            [("other".into(), "o4".into()), ("shop".into(), "o4".into())]
+        );
     }
 }

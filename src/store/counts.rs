@@ -196,6 +196,8 @@ impl Store {
         }
         let mut log = self.reader().await?;
         let behind = self.index().tail(&mut log, mark).await?;
+        // Nobody has looked at the rows in between.
+        others |= behind > mark;
         let tail = live::count(
             &mut log,
             behind,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::index::Place;
-use crate::message::{AppName, MessageId, OpenId};
+use crate::message::MessageId;
 
 /// Where the next page begins. Opaque to whoever holds it: a text that is given back as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,6 @@ pub(super) enum At {
     Before(Place),
     /// A user's messages from `from` back, and of their rows those before `before`.
     Thread { from: MessageId, before: Option<Place> },
-    /// Users after this one.
-    User(AppName, OpenId),
 }
 
 impl Cursor {
@@ -39,7 +37,6 @@ impl fmt::Display for Cursor {
                 from,
                 before: Some((time, id)),
             } => write!(f, "t.{from}.{time}.{id}"),
-            At::User(app, openid) => write!(f, "u.{}.{openid}", app.as_str().replace('.', "..")),
         }
     }
 }
@@ -71,25 +68,10 @@ impl FromStr for Cursor {
                         })
                 }
             },
-            Some(("u.", rest)) => user(rest),
             _ => None,
         };
         at.map(Self).ok_or_else(|| ParseCursorError(text.to_owned()))
     }
-}
-
-/// The app, whose own dots are doubled, a dot, the user.
-fn user(text: &str) -> Option<At> {
-    let mut app = String::new();
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '.' if rest.as_str().starts_with('.') => app.extend(rest.next()),
-            '.' => return Some(At::User(app.into(), rest.as_str().into())),
-            c => app.push(c),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -106,13 +88,11 @@ mod tests {
                 from,
                 before: Some((7, -9)),
             },
-            At::User("shop.cn".into(), "o_x-.1".into()),
-            At::User("shop".into(), "".into()),
         ] {
             let cursor = Cursor(at);
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        for text in ["", "b.", "b.1", "t.x", "u.shop", "x.1.2", "b.1.2.3", "营业"] {
+        for text in ["", "b.", "b.1", "t.x", "u.shop.o", "x.1.2", "b.1.2.3", "营业"] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
     }

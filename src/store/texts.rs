@@ -125,8 +125,9 @@ impl Store {
     ) -> Result<Recent, StoreError> {
         let limit = limit.clamp(1, MOST);
         let from = ceil_millis(since);
-        let (mark, index) = self.indexed().await?;
+        // The log's connection first, as everywhere: two who wait for each other's would wait for long.
         let mut log = self.reader().await?;
+        let (mark, index) = self.indexed().await?;
         let mut recent = Recent {
             rows: Vec::new(),
             since,
@@ -168,8 +169,8 @@ impl Store {
                 }
             }
         }
-        if behind > mark && mark.0 > i64::MIN {
-            // Between the index and the newest rows some were left out.
+        if behind > mark {
+            // Between the index, if any, and the newest rows some were left out.
             recent.since = since.max(Timestamp::from_millisecond(behind.0).unwrap_or(since));
         }
         if recent.rows.len() >= limit
@@ -236,6 +237,29 @@ mod tests {
     use crate::store::{Filter, Order};
 
     #[tokio::test]
+    async fn without_an_index_it_is_told_how_far_back_was_looked() {
+        let bench = Bench::new().await;
+        bench.receive(1, "oAlice", &[]).await;
+        sqlx::query(
+            "insert into messages (id, app, openid, direction, time, msg_type, content, fields, status, dedup_key) \
+             select m.id + 16 * value, m.app, m.openid, 'in', m.time + 10 * value, 'text', 'x', '{}', 'unmatched', value \
+             from messages m, (with recursive n (value) as (select 1 union all select value + 1 from n where value < 30000) \
+             select value from n)",
+        )
+        .execute(&mut bench.raw().await)
+        .await
+        .expect("written");
+        bench.store.index().close_readers().await;
+        let other = "other".into();
+        let found = bench
+            .store
+            .unanswered(Some(&other), at(0), MOST)
+            .await
+            .expect("read");
+        assert!(found.messages == 0 && found.since >= at(90), "{found:?}");
+    }
+
+    #[tokio::test]
     async fn unanswered_texts_are_those_of_the_log_in_the_index_or_not() {
         let bench = Bench::new().await;
         shop(&bench, 0..120, 1).await;
@@ -274,6 +298,10 @@ mod tests {
         );
         let some = bench.store.unanswered(Some(&app), at(20), 7).await.expect("read");
         assert_eq!((some.messages, some.since), (7, rows[6].time));
+        let no_index = bench.open(crate::store::Access::Command).await.expect("opens");
+        no_index.index().close_readers().await;
+        let all_again = no_index.unanswered(Some(&app), at(20), MOST).await.expect("read");
+        assert_eq!((all_again.messages, all_again.since), (rows.len(), at(20)));
         let answered = bench.store.answered(None, at(0), MOST).await.expect("read");
         assert!(answered.messages > 10 && answered.texts.iter().all(|text| text.rule.as_str() != ""));
     }

@@ -118,7 +118,6 @@ impl Console {
             openid_prefix: None,
             unmatched_only: show == Show::Unanswered,
             muted_only: show == Show::Muted,
-            search: None,
         };
         let Some(wanted) = query.wanted() else {
             let cursor = cursor(query.cursor.as_deref())?;

@@ -167,7 +167,8 @@ impl System {
 
 impl Database {
     async fn gather(console: &Console) -> Result<Self, StoreError> {
-        let (extent, index) = tokio::try_join!(console.store.extent(), console.store.index_status())?;
+        let extent = console.store.extent().await?;
+        let index = extent.index;
         let settings = &console.settings;
         let [kept, waiting, lost] = extent.pictures;
         Ok(Self {
