@@ -66,6 +66,8 @@ pub struct Metrics {
     pub push_latencies: Latencies,
     /// Messages by the status that the log gives them.
     pub messages: Family<AppOutcome, Counter>,
+    /// Those of them that nobody wrote: events.
+    pub events: Family<AppOutcome, Counter>,
     /// Pushes, claims and settlements that one commit made durable.
     pub commit_size: Histogram,
     /// How long a commit took, its statements included.
@@ -123,6 +125,7 @@ impl Metrics {
             push_duration: seconds(),
             push_latencies: Latencies::default(),
             messages: Family::default(),
+            events: Family::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_duration: seconds(),
             deliveries: Family::default(),
@@ -159,6 +162,11 @@ impl Metrics {
             "messages",
             "Messages by the status that the log gives them",
             metrics.messages.clone(),
+        );
+        r.register(
+            "events",
+            "Events among the messages, by the status that the log gives them",
+            metrics.events.clone(),
         );
         r.register(
             "commit_size",
@@ -273,6 +281,11 @@ impl Metrics {
     /// Counts messages of `app` that were written to the log.
     pub fn messages(&self, app: &str, status: &str, number: u64) {
         count_by(&self.messages, app, status, number);
+    }
+
+    /// Counts events among the messages of `app` that were written to the log.
+    pub fn events(&self, app: &str, status: &str, number: u64) {
+        count_by(&self.events, app, status, number);
     }
 
     /// Counts one attempt to deliver a reply of `app`.

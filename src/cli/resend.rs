@@ -46,7 +46,7 @@ impl Resend {
         let now = Timestamp::now();
         let mut out = std::io::stdout().lock();
         if self.failed {
-            let ids = store.resend_failed(now, COMMAND_LINE).await?;
+            let ids = store.resend_failed(None, now, COMMAND_LINE).await?;
             for id in &ids {
                 writeln!(out, "{id} queued")?;
             }

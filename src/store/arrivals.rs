@@ -16,8 +16,8 @@ use super::{Arrival, RecordError, Recorded, StoreError};
 use crate::clock::Clock;
 use crate::message::{Answer, AppName, Cooldowns, Facts, Inbound, InboundStatus, MessageId, OpenId, Verdict};
 
-/// The moment at which a reply is queued, in microseconds; see `messages.queued_at`. All who write replies draw from
-/// the same.
+/// The moment at which a reply is queued, in microseconds; see `messages.queued_at`. All of one process who queue
+/// replies draw from the same; a command beside the daemon goes on after what it finds in the queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns(Arc<AtomicI64>);
 
@@ -59,10 +59,11 @@ pub(super) struct Frame {
     pub(super) commit: bool,
 }
 
-/// The rows that a commit adds to the log: whose, and with which status; whether one wishes for "typing…".
+/// The rows that a commit adds to the log: whose, with which status, and whether it is an event; whether one wishes for
+/// "typing…".
 #[derive(Debug, Default)]
 pub(super) struct Added {
-    pub(super) rows: Vec<(AppName, &'static str)>,
+    pub(super) rows: Vec<(AppName, &'static str, bool)>,
     pub(super) typing: bool,
 }
 
@@ -613,7 +614,15 @@ mod tests {
             total += size;
             assert_eq!(ids(&bench.store).await.len() as u64, total * 2);
         }
+        let event = Inbound {
+            msg_type: "event".into(),
+            ..inbound(5000, "oAlice")
+        };
+        bench.record(event, answering(&[])).await.expect("recorded");
+        total += 1;
         let page = bench.metrics.page();
+        let events = r#"wxreply_events_total{app="shop",outcome="matched"} 1"#;
+        assert!(page.contains(events), "{page}");
         assert!(
             page.contains(&format!(
                 r#"wxreply_messages_total{{app="shop",outcome="matched"}} {total}"#
@@ -622,7 +631,8 @@ mod tests {
         );
         assert!(
             page.contains(&format!(
-                r#"wxreply_messages_total{{app="shop",outcome="queued"}} {total}"#
+                r#"wxreply_messages_total{{app="shop",outcome="queued"}} {}"#,
+                total - 1
             )),
             "{page}"
         );

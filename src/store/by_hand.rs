@@ -8,11 +8,9 @@ use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::arrivals::Turns;
-use super::contact::{User, contact_columns};
-use super::row::{Cells, to_json};
-use super::write::Place;
-use super::{Store, StoreError, audit};
-use crate::message::{AppName, Contact, MessageId, OpenId, Reply};
+use super::write::{LateReply, Place};
+use super::{IDS, Store, StoreError, audit, contact};
+use crate::message::{AppName, Contact, MessageId, OpenId, OutboundStatus, Reply};
 
 /// Replies that a person writes to a user.
 #[derive(Clone, Debug)]
@@ -38,9 +36,6 @@ pub struct Standing<'a> {
     pub free: Option<usize>,
 }
 
-/// Replies in one transaction, so that a list of a thousand does not hold up a push.
-const IDS: usize = 200;
-
 impl Store {
     /// Queues what a person wrote, beside the user's last message and behind what already waits for this user. `judge`
     /// sees how things stand (`None`: nobody knows this user) and gives the user as they are to be afterwards, or why
@@ -52,6 +47,7 @@ impl Store {
     ) -> Result<Result<Vec<MessageId>, E>, StoreError> {
         let now = self.clock().now();
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let app = by_hand.app.clone();
         let (by_hand, judge, turns) = (Arc::new(by_hand), Arc::new(judge), self.turns());
         let written = self
             .write(move |conn| {
@@ -59,7 +55,9 @@ impl Store {
                 async move { write(conn, &by_hand, now, &turns, &*judge).await }.boxed()
             })
             .await?;
-        if written.is_ok() {
+        if let Ok(ids) = &written {
+            let queued = OutboundStatus::Queued.as_str();
+            self.metrics().messages(app.as_str(), queued, ids.len() as u64);
             self.outbox_bell().notify_one();
             self.tell_news();
         }
@@ -155,19 +153,7 @@ async fn write<E>(
     turns: &Turns,
     judge: &(impl Fn(Option<Standing<'_>>) -> Result<Contact, E> + ?Sized),
 ) -> Result<Result<Vec<MessageId>, E>, StoreError> {
-    let row = sqlx::query(concat!(
-        "select ",
-        contact_columns!(),
-        " from contacts c where c.app = $1 and c.openid = $2"
-    ))
-    .bind(by_hand.app.as_str())
-    .bind(by_hand.openid.as_str())
-    .fetch_optional(&mut *conn)
-    .await?;
-    let user = match row {
-        Some(row) => Some(User::read(&mut Cells::of(&row), &by_hand.openid)?),
-        None => None,
-    };
+    let user = contact::find(conn, &by_hand.app, &by_hand.openid).await?;
     let message = user.as_ref().and_then(|user| user.latest);
     let used = match message {
         Some(message) => used_slots(conn, message).await?,
@@ -193,7 +179,20 @@ async fn write<E>(
                 queued_at: turn,
                 turn,
             };
-            insert(conn, by_hand, id, reply, now, place).await?;
+            let row = LateReply {
+                id,
+                app: &by_hand.app,
+                openid: &by_hand.openid,
+                time: now,
+                reply,
+                rule: None,
+                rule_set: None,
+                place,
+                dropped: None,
+                note: None,
+                author: Some(&by_hand.author),
+            };
+            row.insert(conn).await?;
             ids.push(id);
         }
     }
@@ -216,7 +215,10 @@ async fn write<E>(
 }
 
 /// How many places beside a message are taken; none of them is free below the last. `None` when it is not there.
-async fn used_slots(conn: &mut SqliteConnection, message: MessageId) -> Result<Option<usize>, StoreError> {
+pub(super) async fn used_slots(
+    conn: &mut SqliteConnection,
+    message: MessageId,
+) -> Result<Option<usize>, StoreError> {
     let (first, last): (Option<i64>, Option<i64>) =
         sqlx::query_as("select min(id), max(id) from messages where id between $1 and $2")
             .bind(message.as_i64())
@@ -245,34 +247,6 @@ async fn queue_end(
     Ok(end)
 }
 
-async fn insert(
-    conn: &mut SqliteConnection,
-    by_hand: &ByHand,
-    id: MessageId,
-    reply: &Reply,
-    now: Timestamp,
-    place: Place,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into messages (id, app, openid, direction, time, msg_type, content, fields, status, due, queued_at, \
-         turn, typing, author) values ($1, $2, $3, 'out', $4, $5, $6, $7, 'queued', $8, $9, $10, 0, $11)",
-    )
-    .bind(id.as_i64())
-    .bind(by_hand.app.as_str())
-    .bind(by_hand.openid.as_str())
-    .bind(now.as_millisecond())
-    .bind(reply.msg_type())
-    .bind(reply.summary())
-    .bind(to_json(reply)?)
-    .bind(place.due)
-    .bind(place.queued_at)
-    .bind(place.turn)
-    .bind(by_hand.author.as_str())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 async fn drop_replies(
     conn: &mut SqliteConnection,
     ids: &[MessageId],
@@ -299,13 +273,7 @@ async fn drop_replies(
         let rows: Vec<(i64, String, String)> = query.build_query_as().fetch_all(&mut *conn).await?;
         for (id, app, openid) in rows {
             if waited {
-                sqlx::query(
-                    "update contacts set ledger_left = ledger_left + 1 where app = $1 and openid = $2",
-                )
-                .bind(app)
-                .bind(openid)
-                .execute(&mut *conn)
-                .await?;
+                contact::give_back(conn, &app.into(), &openid.into()).await?;
             }
             dropped.push(MessageId::from_i64(id));
         }
@@ -393,6 +361,9 @@ mod tests {
         let message = inbound(1, "oAlice").id;
         assert_eq!(written, Ok(vec![message.reply(2), message.reply(3)]));
         assert!(news.has_changed().expect("open"));
+        let page = bench.metrics.page();
+        let counted = r#"wxreply_messages_total{app="shop",outcome="queued"} 3"#;
+        assert!(page.contains(counted), "{page}");
 
         let entry = bench.entry(message.reply(2)).await;
         assert_eq!((entry.status.as_str(), entry.time), ("queued", at(5)));

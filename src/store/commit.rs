@@ -376,18 +376,21 @@ impl Writer {
     /// Tells the rest of the daemon what has become durable.
     fn tell(&mut self, added: &Added, pages: usize) {
         // A handful of apps and statuses, whatever the size of the group.
-        let mut counts: Vec<(&AppName, &str, u64)> = Vec::new();
-        for (app, status) in &added.rows {
+        let mut counts: Vec<(&AppName, &str, bool, u64)> = Vec::new();
+        for (app, status, event) in &added.rows {
             match counts
                 .iter_mut()
-                .find(|count| (count.0, count.1) == (app, *status))
+                .find(|count| (count.0, count.1, count.2) == (app, *status, *event))
             {
-                Some(count) => count.2 += 1,
-                None => counts.push((app, status, 1)),
+                Some(count) => count.3 += 1,
+                None => counts.push((app, status, *event, 1)),
             }
         }
-        for (app, status, count) in &counts {
+        for (app, status, event, count) in &counts {
             self.metrics.messages(app.as_str(), status, *count);
+            if *event {
+                self.metrics.events(app.as_str(), status, *count);
+            }
         }
         if !added.rows.is_empty() {
             self.news.send_modify(|count| *count += 1);
@@ -396,7 +399,7 @@ impl Writer {
             self.typing_wanted.store(true, Ordering::Release);
         }
         let queued = OutboundStatus::Queued.as_str();
-        if counts.iter().any(|(_, status, _)| *status == queued) {
+        if counts.iter().any(|(_, status, ..)| *status == queued) {
             self.outbox_bell.notify_one();
         }
         self.rows_since_checkpoint += added.rows.len().max(pages);

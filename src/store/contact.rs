@@ -107,6 +107,39 @@ impl User {
     }
 }
 
+/// The user with this key, if anybody knows them.
+pub(super) async fn find(
+    conn: &mut SqliteConnection,
+    app: &AppName,
+    openid: &OpenId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(concat!(
+        "select ",
+        contact_columns!(),
+        " from contacts c where c.app = $1 and c.openid = $2"
+    ))
+    .bind(app.as_str())
+    .bind(openid.as_str())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| User::read(&mut Cells::of(&row), openid))
+        .transpose()
+}
+
+/// Gives a user's place in the quota back: WeChat did not count what had it, so another may go instead.
+pub(super) async fn give_back(
+    conn: &mut SqliteConnection,
+    app: &AppName,
+    openid: &OpenId,
+) -> Result<(), StoreError> {
+    sqlx::query("update contacts set ledger_left = ledger_left + 1 where app = $1 and openid = $2")
+        .bind(app.as_str())
+        .bind(openid.as_str())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// How many values [`User::bind`] binds.
 pub(super) const USER_VALUES: usize = 12;
 
@@ -198,19 +231,7 @@ impl Store {
     /// What is known of a user, and the app-wide cooldowns that still run; defaults for what was never written.
     pub async fn contact(&self, app: &AppName, openid: &OpenId) -> Result<(Contact, Cooldowns), StoreError> {
         let mut conn = self.reader().await?;
-        let row = sqlx::query(concat!(
-            "select ",
-            contact_columns!(),
-            " from contacts c where c.app = $1 and c.openid = $2"
-        ))
-        .bind(app.as_str())
-        .bind(openid.as_str())
-        .fetch_optional(&mut *conn)
-        .await?;
-        let user = match row {
-            Some(row) => User::read(&mut Cells::of(&row), openid)?,
-            None => User::default(),
-        };
+        let user = find(&mut conn, app, openid).await?.unwrap_or_default();
         let mut cooldowns =
             app_cooldowns(&mut conn, &BTreeSet::from([app.clone()]), self.clock().now()).await?;
         Ok((user.contact, cooldowns.remove(app).unwrap_or_default()))

@@ -3,8 +3,7 @@
 //! All that the daemon writes goes through one task that owns the one writing connection (`commit`): whatever has
 //! come is written in one transaction, then everybody is answered. Readers have connections of their own.
 //!
-//! One text of SQL is meant to serve SQLite and PostgreSQL: `$1`, `returning`, `on conflict`, integers for times,
-//! enums and JSON as text.
+//! Times are integers, enums and JSON are text.
 
 mod arrivals;
 mod audit;
@@ -44,6 +43,12 @@ mod thread;
 mod token;
 mod webhook;
 mod write;
+
+/// A reply's key is its message's and its slot. Texts of SQL say `15` and `16` for what the type says with this constant.
+const _: () = assert!(crate::message::MessageId::MAX_REPLIES == 15);
+
+/// Ids of a list that a person gave, in one transaction, so that a list of a thousand does not hold up a push.
+const IDS: usize = 200;
 
 pub use audit::Audit;
 pub use backup::BackupError;

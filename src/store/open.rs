@@ -42,6 +42,7 @@ struct Inner {
     fault: watch::Receiver<Option<StoreError>>,
     index: Arc<Index>,
     clock: SharedClock,
+    metrics: Arc<Metrics>,
     outbox_bell: Arc<Notify>,
     typing_wanted: Arc<AtomicBool>,
     news: watch::Sender<u64>,
@@ -136,7 +137,7 @@ impl Store {
                     index: Arc::clone(&index),
                     log: options.clone(),
                     clock: Arc::clone(&clock),
-                    metrics,
+                    metrics: Arc::clone(&metrics),
                 };
                 reading_tasks.spawn(indexer.run(reading.clone()));
             }
@@ -155,6 +156,7 @@ impl Store {
             own_readers: readers(OWN_READERS),
             fault,
             clock,
+            metrics,
             outbox_bell,
             typing_wanted,
             news,
@@ -239,6 +241,10 @@ impl Store {
 
     pub(super) fn index(&self) -> &Index {
         &self.0.index
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -586,7 +592,7 @@ mod tests {
         assert_eq!(
             bench
                 .store
-                .resend_failed(at(0), "ann")
+                .resend_failed(None, at(0), "ann")
                 .await
                 .expect_err("closed")
                 .to_string(),

@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 
 use super::batch::{Rows, padded};
 use super::row::{At, Cells};
-use super::{Store, StoreError};
+use super::{Store, StoreError, contact};
 use crate::clock;
 use crate::message::{AppName, Delivery, MessageId, OpenId, OutboundStatus, Outcome, Reply, Settlement};
 
@@ -140,7 +140,7 @@ const CLAIM: &str = "\
     returning id, app, openid, fields, turn, attempts, uncertain, error, \
               (select ledger_until from contacts c where c.app = messages.app and c.openid = messages.openid)";
 
-/// Replies that wish for "typing…" are few and wait for seconds, so the index on what is queued serves here too.
+/// Replies that wish for "typing…" have an index of their own.
 const TAKE_TYPING: &str = "\
     update messages set typing = 0 \
      where id in (select id from messages where status = 'queued' and due > $1 and typing = 1 limit $2) \
@@ -318,17 +318,14 @@ async fn settle(
     postpone(conn, &settled, gap).await?;
     for settlement in &settled {
         let never_sent = matches!(settlement.outcome, Outcome::Failed { .. } | Outcome::Dropped(_));
-        if settlement.quota_spent || never_sent {
-            sqlx::query(if settlement.quota_spent {
-                "update contacts set ledger_left = 0 where app = $1 and openid = $2"
-            } else {
-                // WeChat did not count it, so another may go in its place.
-                "update contacts set ledger_left = ledger_left + 1 where app = $1 and openid = $2"
-            })
-            .bind(settlement.app.as_str())
-            .bind(settlement.openid.as_str())
-            .execute(&mut *conn)
-            .await?;
+        if settlement.quota_spent {
+            sqlx::query("update contacts set ledger_left = 0 where app = $1 and openid = $2")
+                .bind(settlement.app.as_str())
+                .bind(settlement.openid.as_str())
+                .execute(&mut *conn)
+                .await?;
+        } else if never_sent {
+            contact::give_back(conn, &settlement.app, &settlement.openid).await?;
         }
     }
     Ok(())

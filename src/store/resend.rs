@@ -8,11 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{Store, StoreError, audit};
-use crate::message::MessageId;
-
-/// Ids in one transaction, so that a list of a thousand does not hold up a push.
-const IDS: usize = 200;
+use super::{IDS, Store, StoreError, audit};
+use crate::message::{AppName, MessageId};
 
 impl Store {
     /// Queues these replies again as if they were made at `now` (so that `max_age` begins anew); gives the ids that
@@ -43,15 +40,22 @@ impl Store {
         Ok(all)
     }
 
-    /// The same for every `failed` reply.
-    pub async fn resend_failed(&self, now: Timestamp, by: &str) -> Result<Vec<MessageId>, StoreError> {
+    /// The same for every `failed` reply of an app, or of all, in the order in which they were made.
+    pub async fn resend_failed(
+        &self,
+        app: Option<&AppName>,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "select id from messages where status in ('failed', 'dropped', 'uncertain') and status = 'failed'",
+        );
+        if let Some(app) = app {
+            query.push(" and app = ").push_bind(app.as_str());
+        }
+        query.push(" order by time, id");
         let mut conn = self.reader().await?;
-        let failed: Vec<i64> = sqlx::query_scalar(
-            "select id from messages where status in ('failed', 'dropped', 'uncertain') and status = 'failed' \
-             order by time, id",
-        )
-        .fetch_all(&mut *conn)
-        .await?;
+        let failed: Vec<i64> = query.build_query_scalar().fetch_all(&mut *conn).await?;
         drop(conn);
         let failed: Vec<MessageId> = failed.into_iter().map(MessageId::from_i64).collect();
         self.resend(&failed, now, by).await
@@ -189,7 +193,11 @@ mod tests {
         let claimed = bench.claim(0).await;
         bench.settle(&claimed[0], failed()).await;
         assert_eq!(left().await, (1, 0));
-        bench.store.resend_failed(at(5), "ann").await.expect("written");
+        bench
+            .store
+            .resend_failed(None, at(5), "ann")
+            .await
+            .expect("written");
         assert_eq!(left().await, (0, 1));
         let claimed = bench.claim(5).await;
         bench.settle(&claimed[0], Outcome::Sent).await;
@@ -210,12 +218,20 @@ mod tests {
         bench.settle(&claimed[2], failed()).await;
         let mut ids = [claimed[0].id, claimed[2].id];
         ids.sort();
+        let other = bench
+            .store
+            .resend_failed(Some(&"other".into()), at(5), "ann")
+            .await;
+        assert_eq!(other.expect("written"), []);
+        let app = "shop".into();
+        let failed = bench.store.resend_failed(Some(&app), at(5), "ann").await;
+        assert_eq!(failed.expect("written"), ids);
         assert_eq!(
-            bench.store.resend_failed(at(5), "ann").await.expect("written"),
-            ids
-        );
-        assert_eq!(
-            bench.store.resend_failed(at(5), "ann").await.expect("written"),
+            bench
+                .store
+                .resend_failed(None, at(5), "ann")
+                .await
+                .expect("written"),
             []
         );
         assert_eq!(bench.store.resend(&[], at(5), "ann").await.expect("written"), []);
@@ -229,7 +245,11 @@ mod tests {
         bench.settle(&claimed[0], failed()).await;
         let next = bench.claim(0).await;
         bench.settle(&next[0], retry(60)).await;
-        bench.store.resend_failed(at(10), "ann").await.expect("written");
+        bench
+            .store
+            .resend_failed(None, at(10), "ann")
+            .await
+            .expect("written");
         assert_eq!(bench.claim(59).await, []);
         let next = bench.claim(60).await;
         assert_eq!(texts(&next), ["next"]);
@@ -246,7 +266,11 @@ mod tests {
         bench.settle(&claimed[0], failed()).await;
         let flying = bench.claim(100).await;
         assert_eq!(texts(&flying), ["in flight"]);
-        bench.store.resend_failed(at(50), "ann").await.expect("written");
+        bench
+            .store
+            .resend_failed(None, at(50), "ann")
+            .await
+            .expect("written");
         assert_eq!(bench.claim(120).await, []);
         bench.settle(&flying[0], Outcome::Sent).await;
         assert_eq!(texts(&bench.claim(120).await), ["dead"]);

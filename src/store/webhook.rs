@@ -6,9 +6,11 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::by_hand::used_slots;
 use super::row::{At, to_json};
-use super::{Store, StoreError};
-use crate::message::{Answered, DropReason, Ledger, MessageId, OutboundStatus, Reply};
+use super::write::{LateReply, Place};
+use super::{Store, StoreError, contact};
+use crate::message::{Answered, AppName, DropReason, Ledger, MessageId, OutboundStatus, Reply};
 
 /// Takes one more reply from a user's quota, or says why there is none left.
 pub type TakeQuota = Arc<dyn Fn(&mut Ledger, Timestamp) -> Result<(), DropReason> + Send + Sync>;
@@ -24,22 +26,27 @@ impl Store {
             return Ok(0);
         }
         let answers = Arc::new(answers);
-        let lost = self
+        let (lost, added) = self
             .write(move |conn| {
                 let (answers, take) = (Arc::clone(&answers), Arc::clone(&take));
                 async move {
-                    let mut lost = 0;
+                    let (mut lost, mut added) = (0, Vec::new());
                     for answered in answers.iter() {
                         lost += match answered.replies.split_first() {
-                            Some((first, others)) => replace(conn, answered, first, others, &take).await?,
+                            Some((first, others)) => {
+                                replace(conn, answered, first, others, &take, &mut added).await?
+                            }
                             None => drop_question(conn, answered).await?,
                         };
                     }
-                    Ok(lost)
+                    Ok((lost, added))
                 }
                 .boxed()
             })
             .await?;
+        for (app, status) in added {
+            self.metrics().messages(app.as_str(), status.as_str(), 1);
+        }
         self.tell_news();
         Ok(lost)
     }
@@ -57,18 +64,14 @@ async fn drop_question(conn: &mut SqliteConnection, answered: &Answered) -> Resu
     .execute(&mut *conn)
     .await?;
     if dropped.rows_affected() > 0 {
-        sqlx::query("update contacts set ledger_left = ledger_left + 1 where app = $1 and openid = $2")
-            .bind(answered.app.as_str())
-            .bind(answered.openid.as_str())
-            .execute(conn)
-            .await?;
+        contact::give_back(conn, &answered.app, &answered.openid).await?;
     }
     Ok(0)
 }
 
 /// What the further replies have in common with the question.
 #[derive(sqlx::FromRow)]
-struct Place {
+struct Question {
     queued_at: i64,
     turn: i64,
     rule: Option<String>,
@@ -81,8 +84,9 @@ async fn replace(
     first: &Reply,
     others: &[Reply],
     take: &TakeQuota,
+    added: &mut Vec<(AppName, OutboundStatus)>,
 ) -> Result<usize, StoreError> {
-    let place: Option<Place> = sqlx::query_as(
+    let question: Option<Question> = sqlx::query_as(
         "update messages set msg_type = $1, content = $2, fields = $3, note = $4, lease = null, attempts = 0, \
          errcode = null, error = null \
          where id = $5 and status = 'queued' and msg_type = 'webhook' returning queued_at, turn, rule, rule_set",
@@ -94,22 +98,35 @@ async fn replace(
     .bind(answered.id.as_i64())
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(place) = place.filter(|_| !others.is_empty()) else {
+    let Some(question) = question.filter(|_| !others.is_empty()) else {
         return Ok(0);
     };
     let mut ledger = ledger(conn, answered).await?;
     let message = answered.id.message();
-    let last: i64 = sqlx::query_scalar("select max(id) from messages where id between $1 and $2")
-        .bind(message.as_i64())
-        .bind(message.reply(MessageId::MAX_REPLIES).as_i64())
-        .fetch_one(&mut *conn)
-        .await?;
-    // Slots are given out from below, so that a later one means a later reply of the same turn.
-    let used = usize::try_from(last - message.as_i64()).unwrap_or(MessageId::MAX_REPLIES);
+    // Slots are given out from below, so that a later one means a later reply of the same turn. A message stays as long as
+    // one of its replies waits.
+    let used = used_slots(conn, message).await?.unwrap_or(MessageId::MAX_REPLIES);
     let slots = used + 1..=MessageId::MAX_REPLIES;
     for (slot, reply) in slots.clone().zip(others) {
-        let dropped = take(&mut ledger, answered.at).err();
-        insert(conn, answered, message.reply(slot), reply, &place, dropped).await?;
+        let row = LateReply {
+            id: message.reply(slot),
+            app: &answered.app,
+            openid: &answered.openid,
+            time: answered.at,
+            reply,
+            rule: question.rule.as_deref(),
+            rule_set: question.rule_set.as_deref(),
+            place: Place {
+                due: answered.at.as_millisecond(),
+                queued_at: question.queued_at,
+                turn: question.turn,
+            },
+            dropped: take(&mut ledger, answered.at).err(),
+            note: answered.note.as_deref(),
+            author: None,
+        };
+        row.insert(conn).await?;
+        added.push((answered.app.clone(), row.status()));
     }
     sqlx::query("update contacts set ledger_left = $1 where app = $2 and openid = $3")
         .bind(i64::from(ledger.left))
@@ -140,44 +157,6 @@ async fn ledger(conn: &mut SqliteConnection, answered: &Answered) -> Result<Ledg
         waiting: 0,
         until: until.map(|until| at.time("ledger_until", until)).transpose()?,
     })
-}
-
-async fn insert(
-    conn: &mut SqliteConnection,
-    answered: &Answered,
-    id: MessageId,
-    reply: &Reply,
-    place: &Place,
-    dropped: Option<DropReason>,
-) -> Result<(), StoreError> {
-    let status = match dropped {
-        Some(_) => OutboundStatus::Dropped,
-        None => OutboundStatus::Queued,
-    };
-    let now = answered.at.as_millisecond();
-    sqlx::query(
-        "insert into messages (id, app, openid, direction, time, msg_type, content, fields, rule, rule_set, status, \
-         due, queued_at, turn, typing, error, note) \
-         values ($1, $2, $3, 'out', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15)",
-    )
-    .bind(id.as_i64())
-    .bind(answered.app.as_str())
-    .bind(answered.openid.as_str())
-    .bind(now)
-    .bind(reply.msg_type())
-    .bind(reply.summary())
-    .bind(to_json(reply)?)
-    .bind(place.rule.as_deref())
-    .bind(place.rule_set.as_deref())
-    .bind(status.as_str())
-    .bind(now)
-    .bind(place.queued_at)
-    .bind(place.turn)
-    .bind(dropped.map(DropReason::explanation))
-    .bind(answered.note.as_deref())
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -292,6 +271,11 @@ mod tests {
             brief,
             ["queued one", "queued later", "queued two", "dropped three"]
         );
+        let page = bench.metrics.page();
+        for (status, rows) in [("queued", 3), ("dropped", 1)] {
+            let counted = format!(r#"wxreply_messages_total{{app="shop",outcome="{status}"}} {rows}"#);
+            assert!(page.contains(&counted), "{page}");
+        }
         assert_eq!(log[0].error.as_deref(), Some("why"));
         assert_eq!(log[3].error.as_deref(), Some(DropReason::Quota.explanation()));
         assert_eq!(log[2].rule.as_ref().map(|rule| rule.as_str()), Some("greeting"));

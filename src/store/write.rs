@@ -11,8 +11,8 @@ use super::contact::{self, User};
 use super::row::to_json;
 use super::{Arrival, StoreError};
 use crate::message::{
-    Answer, AppName, Decision, DropReason, Inbound, MessageId, OpenId, Outbound, OutboundStatus, RuleName,
-    RuleSetVersion,
+    Answer, AppName, Decision, DropReason, Inbound, MessageId, OpenId, Outbound, OutboundStatus, Reply,
+    RuleName, RuleSetVersion,
 };
 
 /// One row of `messages` to be written.
@@ -37,6 +37,57 @@ pub(super) struct Row<'a> {
     place: Option<Place>,
     typing: Option<bool>,
     error: Option<&'static str>,
+}
+
+/// A reply that is written by itself, beside a message that is in the log already.
+pub(super) struct LateReply<'a> {
+    pub(super) id: MessageId,
+    pub(super) app: &'a AppName,
+    pub(super) openid: &'a OpenId,
+    pub(super) time: Timestamp,
+    pub(super) reply: &'a Reply,
+    pub(super) rule: Option<&'a str>,
+    pub(super) rule_set: Option<&'a str>,
+    pub(super) place: Place,
+    pub(super) dropped: Option<DropReason>,
+    pub(super) note: Option<&'a str>,
+    pub(super) author: Option<&'a str>,
+}
+
+impl LateReply<'_> {
+    pub(super) fn status(&self) -> OutboundStatus {
+        match self.dropped {
+            Some(_) => OutboundStatus::Dropped,
+            None => OutboundStatus::Queued,
+        }
+    }
+
+    pub(super) async fn insert(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "insert into messages (id, app, openid, direction, time, msg_type, content, fields, rule, rule_set, status, \
+             due, queued_at, turn, typing, error, note, author) \
+             values ($1, $2, $3, 'out', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16)",
+        )
+        .bind(self.id.as_i64())
+        .bind(self.app.as_str())
+        .bind(self.openid.as_str())
+        .bind(self.time.as_millisecond())
+        .bind(self.reply.msg_type())
+        .bind(self.reply.summary())
+        .bind(to_json(self.reply)?)
+        .bind(self.rule)
+        .bind(self.rule_set)
+        .bind(self.status().as_str())
+        .bind(self.place.due)
+        .bind(self.place.queued_at)
+        .bind(self.place.turn)
+        .bind(self.dropped.map(DropReason::explanation))
+        .bind(self.note)
+        .bind(self.author)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
 }
 
 /// When a reply goes out, and after which others; see the columns of these names.
@@ -117,9 +168,9 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// Whose it is, and its status.
-    pub(super) fn label(&self) -> (AppName, &'static str) {
-        (self.app.clone(), self.status)
+    /// Whose it is, its status, and whether it is an event.
+    pub(super) fn label(&self) -> (AppName, &'static str, bool) {
+        (self.app.clone(), self.status, self.msg_type == "event")
     }
 
     fn bind(self, query: Query) -> Query {

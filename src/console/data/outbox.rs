@@ -200,35 +200,13 @@ impl Outbox {
     }
 }
 
-/// Replies that are read at once when all failed ones are wanted.
-const BATCH: u32 = 500;
-
 /// Puts every failed reply of an app, or of all, back in the queue; gives which.
 pub(in crate::console) async fn resend_failed(
     console: &Console,
     app: Option<&AppName>,
     by: &str,
 ) -> Result<Vec<MessageId>, StoreError> {
-    let Some(app) = app else {
-        return console.store.resend_failed(console.clock.now(), by).await;
-    };
-    let mut ids = Vec::new();
-    let mut after = None;
-    loop {
-        let failed = OutboundStatus::Failed;
-        let entries = console
-            .store
-            .outbox_entries(failed, Some(app), after, BATCH)
-            .await?;
-        after = entries.last().map(OutboxEntry::cursor);
-        ids.extend(entries.iter().map(|entry| entry.entry.id));
-        if entries.len() < BATCH as usize {
-            break;
-        }
-    }
-    // In the order in which they were made, as the customer should read them.
-    ids.sort_unstable();
-    console.store.resend(&ids, console.clock.now(), by).await
+    console.store.resend_failed(app, console.clock.now(), by).await
 }
 
 #[cfg(test)]

@@ -32,8 +32,10 @@ pub(super) use task::Indexer;
 
 use super::{Access, Store, StoreError};
 
-/// How old a row is before it is taken in, in milliseconds: no older row can still appear, for a push that is not
-/// answered within 4.3 s is not recorded.
+/// How old a row is before it is taken in, in milliseconds: what appears behind the watermark later is never in the index,
+/// only in the log. A row bears the time at which its push came and appears when the writer gets to it: within 4.3 s, or
+/// the push is answered 500, though it is recorded all the same. So rows are missed only where the writer stood still for
+/// longer than this and then went on, as with another process that holds its lock again and again.
 pub(super) const SETTLED: i64 = 10_000;
 
 pub(super) const HOUR: i64 = 3_600_000;
