@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
+use tokio_util::sync::CancellationToken;
 
 use super::Store;
 use super::open::{create, create_private};
@@ -47,7 +48,7 @@ impl Store {
             return Err(BackupError::Exists(path.to_owned()));
         }
         let partial = Partial::claim(with_partial(path))?;
-        let size = self.copy(&partial).await?;
+        let (partial, size) = self.copy(partial).await?;
         partial.keep_as(path)?;
         Ok(size)
     }
@@ -58,32 +59,55 @@ impl Store {
         let mut path = options.get_filename().as_os_str().to_owned();
         path.push(".backup");
         let partial = Partial::claim(with_partial(Path::new(&path)))?;
-        self.copy(&partial).await?;
+        let (partial, _) = self.copy(partial).await?;
         File::open(&partial.path).map_err(|error| fault(&partial.path, error))
     }
 
-    async fn copy(&self, partial: &Partial) -> Result<u64, BackupError> {
-        let path = &partial.path;
-        // A connection of its own: it reads for long.
-        let mut conn = SqliteConnection::connect_with(&self.options().read_only(true)).await?;
-        let copied = sqlx::query("vacuum into $1")
-            .bind(path.to_string_lossy().into_owned())
-            .execute(&mut conn)
-            .await;
-        conn.close().await?;
-        copied?;
-        check(path).await?;
-        let whole = path.to_owned();
-        let synced = tokio::task::spawn_blocking(move || {
-            let file = File::open(&whole)?;
-            file.sync_all()?;
-            Ok(file.metadata()?.len())
+    /// Copies in a task of its own, for SQLite can't be left alone with a file whose name is to go: when nobody waits for it
+    /// any more, it is told to stop, and then the file goes.
+    async fn copy(&self, partial: Partial) -> Result<(Partial, u64), BackupError> {
+        let options = self.options().read_only(true);
+        let unwanted = CancellationToken::new();
+        let _unwanted_when_dropped = unwanted.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let size = copy(&options, &partial.path, unwanted).await?;
+            Ok((partial, size))
         });
-        synced
-            .await
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-            .map_err(|error| fault(path, error))
+        task.await
+            .unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error)).into()))
     }
+}
+
+/// Steps of SQLite between two looks at whether to go on: some milliseconds.
+const STEPS: i32 = 100_000;
+
+async fn copy(
+    options: &SqliteConnectOptions,
+    path: &Path,
+    unwanted: CancellationToken,
+) -> Result<u64, BackupError> {
+    // A connection of its own: it reads for long.
+    let mut conn = SqliteConnection::connect_with(options).await?;
+    conn.lock_handle()
+        .await?
+        .set_progress_handler(STEPS, move || !unwanted.is_cancelled());
+    let copied = sqlx::query("vacuum into $1")
+        .bind(path.to_string_lossy().into_owned())
+        .execute(&mut conn)
+        .await;
+    conn.close().await?;
+    copied?;
+    check(path).await?;
+    let whole = path.to_owned();
+    let synced = tokio::task::spawn_blocking(move || {
+        let file = File::open(&whole)?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    });
+    synced
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        .map_err(|error| fault(path, error))
 }
 
 fn with_partial(path: &Path) -> PathBuf {
@@ -129,6 +153,7 @@ impl Partial {
             return Err(BackupError::Exists(path));
         }
         file.set_len(0).map_err(fault)?;
+        remove_journal(&path);
         Ok(Self { path, _file: file })
     }
 
@@ -152,7 +177,15 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path); // not there any more where it was renamed
+        remove_journal(&self.path);
     }
+}
+
+/// SQLite removes its journal itself, unless it was stopped.
+fn remove_journal(path: &Path) {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    let _ = std::fs::remove_file(journal); // there is none
 }
 
 /// Whether a file is the beginning of a copy and not somebody's own: nothing, a database, or one whose first page is yet
@@ -257,6 +290,9 @@ mod tests {
         let later = path("later");
         let begun = tokio::time::timeout(broken_off, bench.store.backup(&later)).await;
         assert!(begun.is_err(), "it takes longer");
+        while path("later.partial").exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         let nameless = bench.store.nameless_backup().await.expect("copied");
         assert!(nameless.metadata().expect("read").len() > 0);
         let error = bench
