@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::time::timeout;
 
@@ -163,20 +164,29 @@ impl RulesEditor {
     }
 }
 
-/// What was found in the set in force: looked for once for each version, and once a day, for calendars end.
+/// What was found in the set in force: looked for once for each reading of the files, for pictures beside the rules may
+/// come and go, and once a day, for calendars end.
 #[derive(Default)]
 pub(super) struct InForce {
-    known: Mutex<Option<(RuleSetVersion, Date, Arc<Checked>)>>,
+    known: Mutex<Option<(Reading, Arc<Checked>)>>,
     /// Held while it is looked for.
     looking: tokio::sync::Mutex<()>,
 }
 
 impl InForce {
-    fn known(&self, version: &RuleSetVersion, today: Date) -> Option<Arc<Checked>> {
+    fn known(&self, reading: &Reading) -> Option<Arc<Checked>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, on, checked) = known.as_ref()?;
-        (of == version && *on == today).then(|| Arc::clone(checked))
+        let (of, checked) = known.as_ref()?;
+        (of == reading).then(|| Arc::clone(checked))
     }
+}
+
+/// All that findings depend on: the set, when its files were read last, and the day.
+#[derive(Clone, PartialEq, Eq)]
+struct Reading {
+    version: RuleSetVersion,
+    read: Timestamp,
+    today: Date,
 }
 
 impl RulesEditor {
@@ -184,15 +194,19 @@ impl RulesEditor {
     pub async fn check_in_force(self: &Arc<Self>) -> Option<Arc<Checked>> {
         let live = Arc::clone(&self.reloader.live().borrow());
         let today = self.today();
-        if let Some(known) = self.in_force.known(live.version(), today) {
+        let reading = Reading {
+            version: live.version().clone(),
+            read: self.reloader.status().last_attempt,
+            today,
+        };
+        if let Some(known) = self.in_force.known(&reading) {
             return Some(known);
         }
         let editor = Arc::clone(self);
         // It goes on when nobody waits any more: the next one who asks is told at once.
         let looking = tokio::spawn(async move {
-            let version = live.version().clone();
             let _looking = editor.in_force.looking.lock().await;
-            if let Some(known) = editor.in_force.known(&version, today) {
+            if let Some(known) = editor.in_force.known(&reading) {
                 return Some(known);
             }
             let how = How {
@@ -215,7 +229,7 @@ impl RulesEditor {
             let checked = Arc::new(editor.compile(Edits::none(), work).await.ok()?);
             let known = &editor.in_force.known;
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            *known = Some((version, today, Arc::clone(&checked)));
+            *known = Some((reading, Arc::clone(&checked)));
             Some(checked)
         });
         timeout(A_MOMENT, looking).await.ok()?.ok()?

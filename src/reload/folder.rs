@@ -44,8 +44,16 @@ pub fn media_root(rules: &Path) -> &Path {
 
 /// Reads all rule files at `rules`, a folder or a file.
 pub fn read(rules: &Path) -> Result<RuleFiles, ReadError> {
+    read_except(rules, |_| false)
+}
+
+/// The same without the rule files whose name within the folder is `left_out`: nothing of these is read, readable or not.
+pub fn read_except(rules: &Path, left_out: impl Fn(&str) -> bool) -> Result<RuleFiles, ReadError> {
     let mut files = RuleFiles::default();
     for file in list(rules)? {
+        if file.is_source && left_out(&file.name) {
+            continue;
+        }
         if file.is_source {
             let text = fs::read_to_string(&file.path).map_err(|cause| ReadError {
                 path: file.path,
@@ -99,6 +107,8 @@ struct File {
     modified: Option<SystemTime>,
     /// Swapped symbolic links (Kubernetes' ConfigMaps) may keep size and time.
     inode: u64,
+    /// When it changed in any way, such as becoming readable; seconds and nanoseconds.
+    changed: (i64, i64),
 }
 
 /// All files, sorted by name.
@@ -157,10 +167,17 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<File>) -> Res
         let entry = entry.map_err(|cause| error(folder, cause))?;
         let path = entry.path();
         let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if is_ignored(name) {
+        let shown = name.to_string_lossy();
+        if is_ignored(&shown) {
             continue;
         }
+        let Some(name) = name.to_str() else {
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let cause = io::Error::other("its name is no UTF-8; rename it");
+                return Err(error(&path, cause));
+            }
+            continue;
+        };
         let name = format!("{prefix}{name}");
         // Follows symbolic links, which is how a ConfigMap is mounted.
         match fs::metadata(&path) {
@@ -180,9 +197,12 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<File>) -> Res
 fn file(name: String, path: PathBuf) -> io::Result<File> {
     let metadata = fs::metadata(&path)?;
     #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    let (inode, changed) = {
+        use std::os::unix::fs::MetadataExt;
+        (metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
+    };
     #[cfg(not(unix))]
-    let inode = 0;
+    let (inode, changed) = (0, (0, 0));
     Ok(File {
         is_source: Path::new(&name).extension().is_some_and(|e| e == "toml"),
         name,
@@ -190,6 +210,7 @@ fn file(name: String, path: PathBuf) -> io::Result<File> {
         size: metadata.len(),
         modified: metadata.modified().ok(),
         inode,
+        changed,
     })
 }
 
@@ -338,5 +359,38 @@ mod tests {
         assert_ne!(second, first);
         fs::write(folder.path().join("b.png"), "").expect("written");
         assert_ne!(fingerprint(folder.path()).expect("readable"), second);
+    }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_rule_file_whose_name_is_no_text_is_told() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder(&[("a.toml", "a")]);
+        let named = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+        fs::write(named(b"\xbc\xdb.png"), "x").expect("written");
+        assert_eq!(names(&read(folder.path()).expect("readable")), ["a.toml"]);
+        fs::write(named(b"\xbc\xdb.toml"), "x").expect("written");
+        let error = read(folder.path()).expect_err("no name for a source");
+        assert!(error.to_string().contains("rename it"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_becomes_readable_has_changed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = folder(&[("a.toml", "a")]);
+        let before = fingerprint(folder.path()).expect("readable");
+        std::thread::sleep(Duration::from_millis(20));
+        let open = fs::Permissions::from_mode(0o604);
+        fs::set_permissions(folder.path().join("a.toml"), open).expect("set");
+        assert_ne!(fingerprint(folder.path()).expect("readable"), before);
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_read() {
+        let folder = folder(&[("a.toml", "a")]);
+        fs::write(folder.path().join("gbk.toml"), b"\xbc\xdb").expect("written");
+        read(folder.path()).expect_err("no UTF-8");
+        let rest = read_except(folder.path(), |name| name == "gbk.toml").expect("readable");
+        assert_eq!(names(&rest), ["a.toml"]);
     }
 }

@@ -12,7 +12,10 @@ mod status;
 mod watch;
 
 pub use archive::{ArchiveError, ArchivedRules, archived};
-pub use folder::{ReadError, RuleFiles, is_ignored, media_root, read as read_rule_files};
+pub use folder::{
+    ReadError, RuleFiles, is_ignored, media_root, read as read_rule_files,
+    read_except as read_rule_files_except,
+};
 pub use look::none_left;
 pub use reloader::Reloader;
 pub use source::RulesSource;

@@ -182,17 +182,29 @@ impl Reloader {
                 files: seen.live.clone(),
             }
         };
-        let look = look_at(&self.source, &self.policies, Some(in_force)).await;
-        seen.fingerprint = Some(look.fingerprint);
-        let outcome = self.act(look.outcome, seen).await;
-        let took = look.begun.elapsed().as_secs_f64();
-        self.metrics.rules_reload_duration.observe(took);
+        let Look {
+            fingerprint,
+            begun,
+            outcome,
+        } = look_at(&self.source, &self.policies, Some(in_force)).await;
+        // Should whoever waits leave halfway, the files are looked at again.
+        seen.fingerprint = None;
+        let outcome = self.act(outcome, fingerprint, seen).await;
+        self.metrics
+            .rules_reload_duration
+            .observe(begun.elapsed().as_secs_f64());
         outcome
     }
 
-    async fn act(&self, outcome: Outcome, seen: &mut Seen) -> Result<RuleSetVersion, Vec<String>> {
+    async fn act(
+        &self,
+        outcome: Outcome,
+        fingerprint: Option<u64>,
+        seen: &mut Seen,
+    ) -> Result<RuleSetVersion, Vec<String>> {
         match outcome {
             Outcome::Same(files) => {
+                seen.fingerprint = Some(fingerprint);
                 seen.live = Some(files);
                 self.metrics.rules_reload("unchanged");
                 let version = self.note(RulesStatus::agree);
@@ -213,15 +225,18 @@ impl Reloader {
                     .keep_rule_set(set.version(), &body, self.clock.now())
                     .await;
                 if let Err(error) = kept {
-                    seen.fingerprint = None;
                     retire(Arc::new(set));
                     return Err(self.refuse(vec![not_archived(&error)]));
                 }
+                seen.fingerprint = Some(fingerprint);
                 seen.live = Some(files);
                 say(&warnings);
                 Ok(self.publish(set))
             }
-            Outcome::Refused(findings) => Err(self.refuse(findings)),
+            Outcome::Refused(findings) => {
+                seen.fingerprint = Some(fingerprint);
+                Err(self.refuse(findings))
+            }
         }
     }
 

@@ -96,7 +96,9 @@ impl RulesSource {
                     .map(|(name, size)| (root.join(name), size)),
             );
         }
-        all.sources.sort_by(|a, b| a.path.cmp(&b.path));
+        // As a folder is read: by the bytes of the path, where a `/` counts as any other.
+        all.sources
+            .sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
         all.sources.dedup_by(|a, b| a.path == b.path);
         Ok(or_none(load(all), paths))
     }
