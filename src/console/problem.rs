@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use warp::reply::Response;
 
 use super::data::finding::Finding;
+use crate::editing::EditError;
 use crate::store::StoreError;
 
 /// Problem details (RFC 9457), as `application/problem+json`.
@@ -139,5 +140,30 @@ impl From<StoreError> for Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             format!("the database does not answer: {error}"),
         )
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        let told = error.to_string();
+        match error {
+            EditError::Path { .. } | EditError::LoneFile(_) | EditError::NotSimple(_) => {
+                Self::unprocessable(told)
+            }
+            EditError::Conflict { .. } => Self::conflict(told),
+            EditError::NoFile(_) | EditError::NoVersion(_) => Self::new(StatusCode::NOT_FOUND, told),
+            EditError::Refused(findings) => {
+                let findings = Finding::all(&findings);
+                Self::unprocessable("the rules can't be used like this, so nothing was saved")
+                    .with_findings(findings)
+            }
+            EditError::Busy(_) => Self::too_many(2, told),
+            EditError::Store(error) => error.into(),
+            EditError::Linked { .. } | EditError::Write { .. } => Self::conflict(told),
+            EditError::Read(_) | EditError::Archive(_) | EditError::BrokeOff(_) => {
+                tracing::error!("the console can't work on the rules: {told}");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, told)
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{EditError, RulesEditor, disk};
 use crate::diagnostic::Source;
-use crate::reload::{RuleFiles, RulesSource, read_rule_files};
+use crate::reload::{RuleFiles, RulesSource, read_rule_files_except};
 use crate::rules::{self, Loaded, RuleSet};
 
 /// Files that are to be written or deleted, by their path within the rules folder.
@@ -49,12 +49,12 @@ pub struct Candidate {
 impl Candidate {
     /// The files on the disk with these edits. Blocks.
     pub fn of(source: &RulesSource, edits: &Edits) -> Result<Self, EditError> {
-        let mut files = read_rule_files(&source.path)?;
-        for (path, text) in &edits.0 {
+        for path in edits.0.keys() {
             disk::is_rule_file(&source.path, path)?;
-            files
-                .sources
-                .retain(|source| source.path.as_os_str() != path.as_str());
+        }
+        // A file that can't be read can be mended here by writing or deleting it.
+        let mut files = read_rule_files_except(&source.path, |path| edits.0.contains_key(path))?;
+        for (path, text) in &edits.0 {
             let text = text.iter().cloned();
             files
                 .sources
@@ -130,17 +130,33 @@ impl RulesEditor {
         .await
     }
 
-    /// Makes the candidate and works on it, on a thread of its own, one at a time: pushes need the other core.
+    /// Makes the candidate and works on it, alone.
     pub(super) async fn compile<T: Send + 'static>(
         &self,
         edits: Edits,
         work: impl FnOnce(&Candidate) -> Result<T, EditError> + Send + 'static,
     ) -> Result<T, EditError> {
-        let busy = || EditError::Busy("the rules are being checked for several people already");
-        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
-        let _compiling = self.compiling.acquire().await.map_err(|_| busy())?;
         let source = self.reloader.source().clone();
-        spawn_blocking(move || work(&Candidate::of(&source, &edits)?)).await?
+        self.alone(move || work(&Candidate::of(&source, &edits)?)).await?
+    }
+
+    /// Works on a thread of its own, one at a time: pushes need the other core.
+    pub(super) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EditError> {
+        let busy = || EditError::Busy("the rules are being worked on for several people already");
+        let waiting = Arc::clone(&self.waiting)
+            .try_acquire_owned()
+            .map_err(|_| busy())?;
+        let compiling = Arc::clone(&self.compiling).acquire_owned().await;
+        let compiling = compiling.map_err(|_| busy())?;
+        let work = move || {
+            // The work goes on when nobody waits for it any more, and the next one waits for its end.
+            let _held = (waiting, compiling);
+            work()
+        };
+        Ok(spawn_blocking(work).await?)
     }
 }
 
@@ -169,10 +185,34 @@ mod tests {
             .collect();
         assert_eq!(told, [("a.toml", "new"), ("a/z.toml", "Z")]);
         assert_eq!(candidate.files.media.len(), 1);
+        std::fs::write(folder.path().join("gbk.toml"), b"\xbc\xdb").expect("written");
+        Candidate::of(&source, &edits).expect_err("no UTF-8");
+        Candidate::of(&source, &edits.clone().delete("gbk.toml")).expect("it is not there then");
         let outside = Edits::none().write("../a.toml", "");
         assert!(matches!(
             Candidate::of(&source, &outside),
             Err(EditError::Path { .. })
         ));
+    }
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_still_holds_up_the_next() {
+        use std::sync::mpsc;
+        use std::time::Duration;
+
+        use tokio::time::timeout;
+
+        let world = crate::editing::testing::editor(&[("a.toml", crate::editing::testing::HELLO)]).await;
+        let editor = &world.editor;
+        let (go_on, wait) = mpsc::channel::<()>();
+        let first = editor.alone(move || wait.recv());
+        let left = timeout(Duration::from_millis(100), first).await;
+        assert!(left.is_err(), "it is not done, and nobody waits for it");
+        let second = editor.alone(|| ());
+        assert!(
+            timeout(Duration::from_millis(100), second).await.is_err(),
+            "two at once"
+        );
+        go_on.send(()).expect("it still works");
+        editor.alone(|| ()).await.expect("it is over");
     }
 }

@@ -136,7 +136,7 @@ impl RulesEditor {
             let files = read_rule_files(&rules)?;
             Ok(draft(&texts, app, &answered, &mut names_in(&files.sources)))
         };
-        tokio::task::spawn_blocking(work).await?
+        self.alone(work).await?
     }
 }
 

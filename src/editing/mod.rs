@@ -38,6 +38,7 @@ use jiff::civil::Date;
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::clock::SharedClock;
+use crate::message::RuleSetVersion;
 use crate::reload::Reloader;
 use crate::store::Store;
 
@@ -52,11 +53,13 @@ pub struct RulesEditor {
     /// Held while files are written.
     saving: Mutex<()>,
     /// Who may wait for `compiling`.
-    waiting: Semaphore,
-    compiling: Semaphore,
-    replaying: Semaphore,
+    waiting: Arc<Semaphore>,
+    compiling: Arc<Semaphore>,
+    replaying: Arc<Semaphore>,
     progress: watch::Sender<Option<Progress>>,
     in_force: check::InForce,
+    /// The version of the archive that was asked last.
+    then: Mutex<Option<(RuleSetVersion, CandidateSet)>>,
 }
 
 impl RulesEditor {
@@ -68,11 +71,12 @@ impl RulesEditor {
             store,
             clock,
             saving: Mutex::new(()),
-            waiting: Semaphore::new(WAITING),
-            compiling: Semaphore::new(1),
-            replaying: Semaphore::new(1),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            compiling: Arc::new(Semaphore::new(1)),
+            replaying: Arc::new(Semaphore::new(1)),
             progress: watch::Sender::new(None),
             in_force: Default::default(),
+            then: Mutex::default(),
         }
     }
 

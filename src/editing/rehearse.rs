@@ -1,10 +1,12 @@
 //! What would change: the messages of the last days, judged by the rules in force and by the candidate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
@@ -22,6 +24,9 @@ pub const MAX_REPLAYED: u32 = 100_000;
 
 /// At most so many of those before, to find the state and the quota that they led to.
 const MAX_WARM_UP: u32 = MAX_REPLAYED / 4;
+
+/// So long one waits for another's to end: whoever typed on gave theirs up, and it ends in a moment.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What would change.
 #[derive(Clone, Debug)]
@@ -50,15 +55,18 @@ impl RulesEditor {
     /// One at a time; ends early when nobody waits for it any more.
     pub async fn what_changes(&self, edits: Edits) -> Result<WhatChanges, EditError> {
         let busy = || EditError::Busy("the messages of the last days are being judged for somebody else");
-        let _replaying = self.replaying.try_acquire().map_err(|_| busy())?;
+        let replaying = timeout(A_MOMENT, Arc::clone(&self.replaying).acquire_owned()).await;
+        let replaying = replaying.map_err(|_| busy())?.map_err(|_| busy())?;
         let candidate = self.candidate_set(edits).await?;
         let against = Arc::clone(&self.reloader.live().borrow());
 
         let until = self.clock.now();
         let back = |from: Timestamp, by: SignedDuration| from.saturating_sub(by).unwrap_or(Timestamp::MIN);
         let earliest = back(until, SignedDuration::from_hours(24 * REPLAYED_DAYS));
-        let told = self.store.newest_past(earliest, until, MAX_REPLAYED).await?;
-        let complete = told.messages < u64::from(MAX_REPLAYED);
+        // One more than wanted tells whether there are more.
+        let most = MAX_REPLAYED.saturating_add(1);
+        let told = self.store.newest_past(earliest, until, most).await?;
+        let complete = told.messages <= u64::from(MAX_REPLAYED);
         let since = told.since.filter(|_| !complete).unwrap_or(earliest);
         let warm_up = SignedDuration::try_from(WARM_UP).unwrap_or_default();
         let before = self.store.newest_past(back(since, warm_up), since, MAX_WARM_UP);
@@ -82,7 +90,12 @@ impl RulesEditor {
             cancelled,
         };
         let pages = self.store.past(before.since.unwrap_or(since), until);
-        let report = tokio::task::spawn_blocking(move || run.through(pages)).await??;
+        let work = move || {
+            // It ends soon after nobody waits for it any more, but not at once.
+            let _held = replaying;
+            run.through(pages)
+        };
+        let report = tokio::task::spawn_blocking(work).await??;
         drop(showing);
         Ok(WhatChanges {
             since,

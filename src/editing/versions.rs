@@ -1,15 +1,17 @@
 //! The rule sets of the past: how they differ, and how one comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::disk::{Change, TextHash};
-use super::{Candidate, Diff, EditError, RulesEditor, Saved, diff};
+use super::{Candidate, CandidateSet, Diff, EditError, RulesEditor, Saved, diff};
 use crate::message::RuleSetVersion;
 use crate::reload::{ArchivedRules, RuleFiles, read_rule_files};
+use crate::rules::RuleSet;
 use crate::store::RuleSetSwap;
 
 /// A version of the rules, and when it was in force.
@@ -72,6 +74,24 @@ impl RulesEditor {
     pub async fn archived(&self, version: &RuleSetVersion) -> Result<ArchivedRules, EditError> {
         let found = ArchivedRules::find(&self.store, version).await?;
         found.ok_or_else(|| EditError::NoVersion(version.clone()))
+    }
+
+    /// The rules of a version, if this program can use them; those that were asked for last are kept.
+    pub async fn archived_set(&self, version: &RuleSetVersion) -> Result<Option<Arc<RuleSet>>, EditError> {
+        let mut then = self.then.lock().await;
+        if let Some((known, set)) = &*then
+            && known == version
+        {
+            return Ok(Some(set.share()));
+        }
+        let archived = self.archived(version).await?;
+        let set = self.alone(move || archived.load().set).await?;
+        let set = set.map(CandidateSet::new);
+        let shared = set.as_ref().map(CandidateSet::share);
+        if let Some(set) = set {
+            *then = Some((version.clone(), set));
+        }
+        Ok(shared)
     }
 
     /// How the files of `new` differ from those of `old`; nothing of those that are the same.

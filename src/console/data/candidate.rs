@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::app;
 use super::explanation::{Condition, Near};
 use super::finding::{Finding, Spot};
+use super::on_a_thread;
 use crate::console::Console;
 use crate::console::problem::Problem;
 use crate::editing::{
@@ -15,31 +17,6 @@ use crate::message::{Answer, AppName, OpenId};
 use crate::rehearsal::{Decider, Fate, Kind};
 use crate::rules::{RuleSet, RuleTrace};
 use crate::story::{Case, Described, Story};
-
-impl From<EditError> for Problem {
-    fn from(error: EditError) -> Self {
-        let told = error.to_string();
-        match error {
-            EditError::Path { .. } | EditError::LoneFile(_) | EditError::NotSimple(_) => {
-                Self::unprocessable(told)
-            }
-            EditError::Conflict { .. } => Self::conflict(told),
-            EditError::NoFile(_) | EditError::NoVersion(_) => Self::new(http::StatusCode::NOT_FOUND, told),
-            EditError::Refused(findings) => {
-                let findings = Finding::all(&findings);
-                Self::unprocessable("the rules can't be used like this, so nothing was saved")
-                    .with_findings(findings)
-            }
-            EditError::Busy(_) => Self::too_many(2, told),
-            EditError::Store(error) => error.into(),
-            EditError::Linked { .. } | EditError::Write { .. } => Self::conflict(told),
-            EditError::Read(_) | EditError::Archive(_) | EditError::BrokeOff(_) => {
-                tracing::error!("the console can't work on the rules: {told}");
-                Self::new(http::StatusCode::SERVICE_UNAVAILABLE, told)
-            }
-        }
-    }
-}
 
 /// A file as it would be.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -190,12 +167,13 @@ pub(in crate::console) async fn check(
             Err(EditError::NoFile(_)) => String::new(),
             Err(error) => return Err(error.into()),
         };
-        let text = file.text.clone().unwrap_or_default();
-        told.push(EditedFile {
-            path: file.path.clone(),
+        let (path, text) = (file.path.clone(), file.text.clone().unwrap_or_default());
+        let edited = move || EditedFile {
+            path,
             keywords: keywords(&text),
             diff: diff(&disk, &text),
-        });
+        };
+        told.push(on_a_thread(edited).await?);
     }
     Ok(Check::of(&checked, told))
 }
@@ -343,10 +321,12 @@ const ASKED: usize = 100;
 /// Tries a message.
 pub(in crate::console) async fn attempt(console: &Console, attempt: &Attempt) -> Result<Trial, Problem> {
     let app = match attempt.app.as_deref().filter(|app| !app.is_empty()) {
-        Some(wanted) => console.apps.iter().find(|app| app.name.as_str() == wanted),
-        None => console.apps.first(),
+        Some(wanted) => app::named(console, wanted)?,
+        None => console
+            .apps
+            .first()
+            .ok_or_else(|| Problem::unprocessable("no app is configured"))?,
     };
-    let app = app.ok_or_else(|| Problem::unprocessable("no app has this name"))?;
     let now = attempt.at.unwrap_or_else(|| console.clock.now());
     let openid = attempt.openid.clone().filter(|openid| !openid.is_empty());
     let described = Described {
@@ -361,14 +341,14 @@ pub(in crate::console) async fn attempt(console: &Console, attempt: &Attempt) ->
     if openid.is_some() {
         (case.contact, case.app_cooldowns) = console.store.contact(&app.name, &user).await?;
     }
-    let policies = console.rules.policies();
-    let told = |set: &RuleSet| Trial::of(&Story::of(&case, set, policies), &app.name);
+    let (policies, app) = (console.rules.policies().clone(), app.name.clone());
+    let told = move |set: &RuleSet| Trial::of(&Story::of(&case, set, &policies), &app);
     if attempt.files.is_empty() {
         let live = console.rules.live().borrow().clone();
-        return Ok(told(&live));
+        return on_a_thread(move || told(&live)).await;
     }
     let set = console.editor.candidate_set(edits(&attempt.files)).await?;
-    Ok(told(&set))
+    on_a_thread(move || told(&set)).await
 }
 
 impl Trial {

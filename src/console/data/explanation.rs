@@ -1,17 +1,18 @@
 //! Why a message was taken as it was, by the rules of then or by those of now.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::message::Message;
+use super::on_a_thread;
 use crate::console::Console;
 use crate::console::problem::Problem;
+use crate::editing::EditError;
 use crate::message::{Answer, MessageId, RuleSetVersion};
-use crate::reload::ArchivedRules;
 use crate::rules::{Lack, NearMiss, RuleSet, RuleTrace};
-use crate::store::StoreError;
 use crate::story::{Logged, ReadLoggedError, Story};
 
 /// Which rules are asked.
@@ -211,7 +212,7 @@ impl Console {
             .entry(id.message())
             .await?
             .ok_or_else(Problem::not_found)?;
-        let live = std::sync::Arc::clone(&self.rules.live().borrow());
+        let live = Arc::clone(&self.rules.live().borrow());
         let same = logged.rule_set.as_ref() == Some(live.version());
         let then = match &logged.rule_set {
             Some(version) if wanted == Rules::Then && !same => self.rules_of_then(version).await?,
@@ -230,36 +231,24 @@ impl Console {
             .await?;
         (case.contact, case.app_cooldowns) = known;
         let policies = self.intake.policies();
-        let explained = spawn_blocking(move || {
+        on_a_thread(move || {
             let story = Story::of(&case, &rules, &policies);
             told(story, message.into(), rules_of, then_missing, same)
-        });
-        explained.await.map_err(|error| {
-            tracing::error!(%error, "an explanation failed");
-            Problem::new(
-                http::StatusCode::INTERNAL_SERVER_ERROR,
-                "the message can't be explained; the daemon's log says why",
-            )
         })
+        .await
     }
 
     /// The rules of a version, if the archive has them and this program can use them.
-    async fn rules_of_then(
-        &self,
-        version: &RuleSetVersion,
-    ) -> Result<Option<std::sync::Arc<RuleSet>>, StoreError> {
-        let archived = match ArchivedRules::find(&self.store, version).await {
-            Ok(archived) => archived,
-            Err(error) => {
+    async fn rules_of_then(&self, version: &RuleSetVersion) -> Result<Option<Arc<RuleSet>>, Problem> {
+        match self.editor.archived_set(version).await {
+            Ok(set) => Ok(set),
+            Err(EditError::NoVersion(_)) => Ok(None),
+            Err(EditError::Archive(error)) => {
                 tracing::warn!(%error, "rules of the archive");
-                None
+                Ok(None)
             }
-        };
-        let Some(archived) = archived else {
-            return Ok(None);
-        };
-        let loaded = spawn_blocking(move || archived.load().set).await.ok().flatten();
-        Ok(loaded.map(std::sync::Arc::new))
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

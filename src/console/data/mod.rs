@@ -20,8 +20,23 @@ pub(super) mod time;
 pub(super) mod unanswered;
 pub(super) mod version;
 
+use http::StatusCode;
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
+
+use super::problem::Problem;
+
+/// Work that may take a core for a while, on a thread of its own: on the runtime's, pushes would wait behind it.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "work of the console broke off");
+        let detail = "this broke off; the daemon's log says why";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    })
+}
 
 /// A part of a list.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::app;
 use super::finding::Finding;
 use super::message::Message;
+use super::on_a_thread;
 use crate::console::Console;
 use crate::console::problem::Problem;
 use crate::diagnostic::Source;
@@ -47,20 +48,19 @@ impl Window {
         if !(1..=90).contains(&days) {
             return Err(Problem::bad_request("`days` is between 1 and 90"));
         }
-        let back = SignedDuration::from_hours(24 * i64::from(days));
-        Ok((days, now.saturating_sub(back).unwrap_or(Timestamp::MIN)))
+        Ok((days, back(now, days)))
     }
 
     /// The app, if it is one of ours.
     pub fn app(&self, console: &Console) -> Result<Option<AppName>, Problem> {
-        let Some(wanted) = self.app.as_deref().filter(|app| !app.is_empty()) else {
-            return Ok(None);
-        };
-        let app = console.apps.iter().find(|app| app.name.as_str() == wanted);
-        let app =
-            app.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("no app is named {wanted:?}")))?;
-        Ok(Some(app.name.clone()))
+        app::chosen(console, self.app.as_deref())
     }
+}
+
+/// So many days before.
+pub(in crate::console) fn back(now: Timestamp, days: u16) -> Timestamp {
+    let days = SignedDuration::from_hours(24 * i64::from(days));
+    now.saturating_sub(days).unwrap_or(Timestamp::MIN)
 }
 
 /// The rules.
@@ -174,8 +174,12 @@ pub(in crate::console) async fn rules(console: &Console, window: &Window) -> Res
     let live = Arc::clone(&console.rules.live().borrow());
     let (hits, checked) = tokio::join!(hits(console, since), console.editor.check_in_force());
     let hits = hits?;
-    let mut rules = listed(&live, &hits, app.as_ref());
-    let findings = distribute(&live, checked.as_deref(), &mut rules);
+    let work = move || {
+        let mut rules = listed(&live, &hits, app.as_ref());
+        let findings = distribute(&live, checked.as_deref(), &mut rules);
+        (rules, findings, checked.is_some())
+    };
+    let (rules, findings, checked) = on_a_thread(work).await?;
     let RulesStatus {
         version,
         loaded,
@@ -189,7 +193,7 @@ pub(in crate::console) async fn rules(console: &Console, window: &Window) -> Res
         from_archive,
         refused: last_error.map(|error| error.findings).unwrap_or_default(),
         since,
-        checked: checked.is_some(),
+        checked,
         findings,
         rules,
     })
@@ -319,11 +323,12 @@ pub(in crate::console) async fn rule(
 ) -> Result<RuleDetail, Problem> {
     let (_, since) = window.since(console.clock.now())?;
     let live = Arc::clone(&console.rules.live().borrow());
-    let outlines = live.outline();
-    let outline = outlines
-        .iter()
-        .find(|outline| outline.rule.as_str() == name && outline.serves(app));
-    let outline = outline.ok_or_else(Problem::not_found)?.clone();
+    let found = {
+        let (live, app, name) = (Arc::clone(&live), app.clone(), name.to_owned());
+        let is_it = move |outline: &RuleOutline| outline.rule.as_str() == name && outline.serves(&app);
+        on_a_thread(move || live.outline().into_iter().find(is_it)).await?
+    };
+    let outline = found.ok_or_else(Problem::not_found)?;
     let filter = Filter {
         app: Some(app.clone()),
         rule: Some(outline.rule.clone()),
@@ -336,29 +341,27 @@ pub(in crate::console) async fn rule(
         console.editor.check_in_force(),
         console.store.search(&filter, None, RECENT),
     );
-    let mut rules = listed(&live, &hits?, None);
-    distribute(&live, checked.as_deref(), &mut rules);
-    let rule = rules
-        .into_iter()
-        .find(|rule| rule.file == outline.file && rule.line == outline.line);
-    let rule = rule.ok_or_else(Problem::not_found)?;
-    let source = live
-        .sources()
-        .iter()
-        .find(|source| source.path.as_os_str() == outline.file.as_str());
-    let source = source.ok_or_else(Problem::not_found)?;
-    let own = sections(source)
-        .into_iter()
-        .find(|section| section.header == outline.line);
-    let own = own.ok_or_else(Problem::not_found)?;
-    Ok(RuleDetail {
-        since,
-        source: Excerpt::of(source, &own, name),
-        tests: tests(&live, name),
-        simple: simple_rule(&source.text, name).is_ok(),
-        recent: recent?.entries.into_iter().map(Message::from).collect(),
-        rule,
-    })
+    let (hits, recent) = (hits?, recent?);
+    let told = on_a_thread(move || {
+        let mut rules = listed(&live, &hits, None);
+        distribute(&live, checked.as_deref(), &mut rules);
+        let mut rules = rules.into_iter();
+        let rule = rules.find(|rule| rule.file == outline.file && rule.line == outline.line)?;
+        let mut sources = live.sources().iter();
+        let source = sources.find(|source| source.path.as_os_str() == outline.file.as_str())?;
+        let mut sections = sections(source).into_iter();
+        let own = sections.find(|section| section.header == outline.line)?;
+        let name = outline.rule.as_str();
+        Some(RuleDetail {
+            since,
+            source: Excerpt::of(source, &own, name),
+            tests: tests(&live, name),
+            simple: simple_rule(&source.text, name).is_ok(),
+            recent: recent.entries.into_iter().map(Message::from).collect(),
+            rule,
+        })
+    });
+    told.await?.ok_or_else(Problem::not_found)
 }
 
 fn tests(set: &RuleSet, rule: &str) -> Vec<Excerpt> {

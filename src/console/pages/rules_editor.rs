@@ -16,6 +16,7 @@ use crate::console::data::candidate::{
     self, Attempt, Check, Edit, Replay, Trial, TrialMiss, TrialRule, change,
 };
 use crate::console::data::finding::Finding;
+use crate::console::data::on_a_thread;
 use crate::console::data::unanswered::Draft;
 use crate::console::html::{html, number, see_other};
 use crate::console::problem::Problem;
@@ -310,9 +311,10 @@ pub(in crate::console) async fn look(console: Arc<Console>, request: Request) ->
                 .await
                 .map(|trial| Part::Try(Some(Box::new(trial))))
         }
-        "diff" => on_disk(&console, &form.file)
-            .await
-            .map(|disk| Part::Diff(diff(&disk.unwrap_or_default(), &text))),
+        "diff" => match on_disk(&console, &form.file).await {
+            Ok(disk) => difference(disk, &text).await.map(Part::Diff),
+            Err(problem) => Err(problem),
+        },
         "replay" => Ok(Part::Replay(None)),
         "replay-it" => candidate::replay(&console, &files)
             .await
@@ -341,6 +343,11 @@ async fn on_disk(console: &Console, file: &str) -> Result<Option<String>, Proble
     }
 }
 
+async fn difference(disk: Option<String>, text: &str) -> Result<Diff, Problem> {
+    let (disk, text) = (disk.unwrap_or_default(), text.to_owned());
+    on_a_thread(move || diff(&disk, &text)).await
+}
+
 /// `POST /rules/edit`: saves the text, or deletes the file.
 pub(in crate::console) async fn save(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let form: Form = request.form()?;
@@ -366,7 +373,7 @@ pub(in crate::console) async fn save(console: Arc<Console>, request: Request) ->
     let (status, saved) = match error {
         EditError::Conflict { disk, .. } => {
             let base = disk.as_deref().map(|disk| TextHash::of(disk).to_string());
-            let diff = diff(disk.as_deref().unwrap_or_default(), &text);
+            let diff = difference(disk, &text).await?;
             (
                 StatusCode::CONFLICT,
                 Saved::Conflict(diff, base.unwrap_or_default()),
