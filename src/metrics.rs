@@ -105,6 +105,8 @@ pub struct Metrics {
     pub rules_from_archive: Gauge,
     /// Alarms told to an address by kind and outcome: `sent`, `failed`.
     pub alarms: Family<KindOutcome, Counter>,
+    /// Passwords that were tried at the console by outcome: `right`, `wrong`, `delayed`.
+    pub sign_ins: Family<OutcomeLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -144,6 +146,7 @@ impl Metrics {
             rules_info: Family::default(),
             rules_from_archive: Gauge::default(),
             alarms: Family::default(),
+            sign_ins: Family::default(),
         };
         let r = &mut metrics.registry;
         r.register("pushes", "Pushes by how they ended", metrics.pushes.clone());
@@ -258,6 +261,11 @@ impl Metrics {
             "Alarms told to an address by kind and outcome",
             metrics.alarms.clone(),
         );
+        r.register(
+            "sign_ins",
+            "Passwords that were tried at the console by outcome",
+            metrics.sign_ins.clone(),
+        );
         metrics
     }
 
@@ -317,6 +325,15 @@ impl Metrics {
         self.alarms
             .get_or_create(&KindOutcome {
                 kind: kind.to_owned(),
+                outcome: outcome.to_owned(),
+            })
+            .inc();
+    }
+
+    /// Counts one password that was tried at the console.
+    pub fn sign_in(&self, outcome: &str) {
+        self.sign_ins
+            .get_or_create(&OutcomeLabel {
                 outcome: outcome.to_owned(),
             })
             .inc();

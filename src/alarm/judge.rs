@@ -82,7 +82,10 @@ impl Judge {
         let rules = &figures.rules;
         if rules.from_archive || !rules.failing_tests.is_empty() {
             alarms.push(words::rules_stand_in(rules));
-        } else if let Some(failure) = &rules.last_error
+        }
+        // Rules of the archive are in force because of it, and say so.
+        if let Some(failure) = &rules.last_error
+            && !rules.from_archive
             && now >= after(failure.since, GRACE)
         {
             alarms.push(words::rules_refused(failure));

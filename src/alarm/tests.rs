@@ -206,6 +206,43 @@ fn rules_from_the_archive_are_one_alarm_and_not_two() {
         shop.look(5),
         ["rules_stand_in 0: Tests of the rules in force fail. error[E030]: the test `a` fails"]
     );
+    shop.refuse(&["error[E001]: this is no TOML"], 10);
+    let told = shop.look(40);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("rules_refused 10: "), "{told:?}");
+}
+
+#[test]
+fn what_reached_nobody_is_told_again_in_a_minute_and_its_end_too() {
+    let mut shop = Shop::new();
+    shop.app().failed = 1;
+    let notices = shop.turn(10);
+    assert_eq!(notices.len(), 1);
+    shop.book.missed(&notices, at(10));
+    assert_eq!(shop.look(69), [""; 0]);
+    assert_eq!(shop.look(70).len(), 1);
+    assert_eq!(shop.look(135), [""; 0], "it was heard");
+    assert_eq!(shop.look(1809), [""; 0]);
+
+    let end = shop.turn(1810);
+    assert!(end.len() == 1 && end[0].resolved, "{end:?}");
+    shop.book.missed(&end, at(1810));
+    assert_eq!(shop.look(1869), [""; 0]);
+    let end = shop.turn(1870);
+    assert!(end.len() == 1 && end[0].resolved, "{end:?}");
+    assert_eq!(shop.look(2000), [""; 0], "it was heard");
+}
+
+#[test]
+fn of_what_nobody_heard_nobody_hears_the_end() {
+    let mut shop = Shop::new();
+    shop.app().failed = 1;
+    let notices = shop.turn(10);
+    shop.book.missed(&notices, at(10));
+    let again = shop.turn(70);
+    shop.book.missed(&again, at(70));
+    shop.app().failed = 1;
+    assert_eq!(shop.turn(1811).len(), 0, "it was over by then");
 }
 
 #[test]

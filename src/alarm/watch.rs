@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -71,7 +73,8 @@ impl Watch {
                 self.alarms.show(alarms);
                 if !notices.is_empty() {
                     notices.iter().for_each(log);
-                    self.messenger.tell(&notices, figures.now).await;
+                    let missed = self.messenger.tell(&notices, figures.now).await;
+                    book.missed(&missed, figures.now);
                 }
                 tokio::time::sleep(LOOK).await;
             }
@@ -87,10 +90,9 @@ impl Watch {
             match timeout(PATIENCE, self.store.hours(since, now, Some(&app.name))).await {
                 Ok(Ok(hours)) => {
                     for hour in hours {
-                        let (messages, events) = (hour.messages, hour.events);
                         let count = Count {
-                            matched: messages.taken() + events.taken(),
-                            unmatched: messages.unmatched + events.unmatched,
+                            matched: hour.messages.taken(),
+                            unmatched: hour.messages.unmatched,
                         };
                         judge.recall(&app.name, hour.hour, count);
                     }
@@ -106,15 +108,10 @@ impl Watch {
     }
 
     async fn figures(&self) -> Figures {
-        let database = match timeout(PATIENCE, self.store.ping()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer within {PATIENCE:?}")),
-        };
         Figures {
+            database: self.store.answers_within(PATIENCE).await.err(),
             now: self.clock.now(),
             rules: self.rules.status(),
-            database,
             apps: self.apps.iter().map(|app| self.app(app)).collect(),
         }
     }
@@ -125,11 +122,13 @@ impl Watch {
             outcome: outcome.to_owned(),
         };
         // Only what is there is read: a look must not make the page of metrics longer.
+        let counted = |family: &Family<AppOutcome, Counter>, status| {
+            family.get(&label(status)).map_or(0, |count| count.get())
+        };
+        // Nobody waits for an answer to a tap.
         let messages = |status| {
-            self.metrics
-                .messages
-                .get(&label(status))
-                .map_or(0, |count| count.get())
+            let all = counted(&self.metrics.messages, status);
+            all.saturating_sub(counted(&self.metrics.events, status))
         };
         let failed = self.metrics.deliveries.get(&label("failed"));
         AppFigures {

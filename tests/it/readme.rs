@@ -283,6 +283,7 @@ fn every_metric_status_and_fault_is_explained() {
     metrics.rules_version("0123456789abcdef");
     metrics.webhook_call("shop", "answered");
     metrics.alarm("token", "sent");
+    metrics.sign_in("right");
     let page = metrics.page();
     let names: Vec<String> = page
         .lines()

@@ -140,34 +140,43 @@ impl Messenger {
         })))
     }
 
-    /// Tells everybody, and waits until that is done or was tried often enough; what fails is logged and counted.
-    pub(super) async fn tell(&self, notices: &[Notice], now: Timestamp) {
-        tokio::join!(self.tell_webhook(notices, now), self.tell_robot(notices));
+    /// Tells everybody, and waits until that is done or was tried often enough; what fails is logged and counted. Gives
+    /// what reached nobody, though somebody was to be told.
+    pub(super) async fn tell(&self, notices: &[Notice], now: Timestamp) -> Vec<Notice> {
+        let (posted, shown) = tokio::join!(self.tell_webhook(notices, now), self.tell_robot(notices));
+        let addresses = [posted, shown].into_iter().flatten();
+        let reached = addresses.reduce(|one, other| {
+            let both = one.into_iter().zip(other);
+            both.map(|(one, other)| one || other).collect()
+        });
+        let told = reached.into_iter().flatten().zip(notices);
+        told.filter(|(reached, _)| !reached)
+            .map(|(_, notice)| notice.clone())
+            .collect()
     }
 
-    async fn tell_webhook(&self, notices: &[Notice], now: Timestamp) {
-        let Some(url) = &self.0.webhook else { return };
+    /// Whether each was taken; none without a webhook.
+    async fn tell_webhook(&self, notices: &[Notice], now: Timestamp) -> Option<Vec<bool>> {
+        let url = self.0.webhook.as_ref()?;
         let posts: Vec<_> = notices
             .iter()
             .map(|notice| (notice.alarm.kind, self.0.json(notice, now)))
             .collect();
         let posts = futures_util::stream::iter(posts).map(|(kind, body)| async move {
             let sent = persist(|| self.0.post(url, &body)).await;
-            self.0.settle("webhook", &[kind], sent.map(drop));
+            self.0.settle("webhook", &[kind], sent.map(drop))
         });
-        posts.buffer_unordered(AT_ONCE).collect::<()>().await;
+        Some(posts.buffered(AT_ONCE).collect().await)
     }
 
-    /// One message for all, since a robot takes only 20 a minute.
-    async fn tell_robot(&self, notices: &[Notice]) {
-        if self.0.robot.is_none() {
-            return;
-        }
+    /// One message for all, since a robot takes only 20 a minute. Whether it took it; none without a robot.
+    async fn tell_robot(&self, notices: &[Notice]) -> Option<Vec<bool>> {
+        self.0.robot.as_ref()?;
         let body = json!({ "msgtype": "markdown", "markdown": { "content": self.0.markdown(notices) } });
         let body = body.to_string();
         let sent = persist(|| self.0.ask_robot(&body)).await;
         let kinds: Vec<_> = notices.iter().map(|notice| notice.alarm.kind).collect();
-        self.0.settle("wecom_robot", &kinds, sent);
+        Some(vec![self.0.settle("wecom_robot", &kinds, sent); notices.len()])
     }
 }
 
@@ -227,15 +236,17 @@ impl Inner {
         Undelivered::Broken(causes(&error.without_url()))
     }
 
-    /// Logs and counts how it ended.
-    fn settle(&self, to: &str, kinds: &[Kind], sent: Result<(), Undelivered>) {
-        let outcome = if sent.is_ok() { "sent" } else { "failed" };
+    /// Logs and counts how it ended; gives whether it was taken.
+    fn settle(&self, to: &str, kinds: &[Kind], sent: Result<(), Undelivered>) -> bool {
+        let is_taken = sent.is_ok();
+        let outcome = if is_taken { "sent" } else { "failed" };
         for kind in kinds {
             self.metrics.alarm(kind.as_str(), outcome);
         }
         if let Err(error) = sent {
             warn!(alarms = kinds.len(), %error, "`{to}` under [alarm] could not be told");
         }
+        is_taken
     }
 
     fn json(&self, notice: &Notice, now: Timestamp) -> String {
