@@ -2,8 +2,6 @@
 //!
 //! Hashing is slow on purpose (some tens of milliseconds, 19 MiB): from async code, call it in `spawn_blocking`.
 
-use std::sync::OnceLock;
-
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params};
@@ -40,16 +38,6 @@ pub fn verify(hash: &str, password: &str) -> bool {
     })
 }
 
-/// False, after the time that [`verify`] takes: for a name that nobody has, so that time does not tell which there are.
-#[must_use]
-pub fn verify_nobody(password: &str) -> bool {
-    static NOBODY: OnceLock<String> = OnceLock::new();
-    // Without a hash there is nothing to compare, and nobody has signed in since the start.
-    let nobody = NOBODY.get_or_init(|| hash(&rand::random::<u128>().to_string()).unwrap_or_default());
-    let _ = verify(nobody, password);
-    false
-}
-
 /// Whether a text is a hash that [`verify`] can work with, in the memory that one sign-in may take.
 #[must_use]
 pub fn is_hash(text: &str) -> bool {
@@ -79,7 +67,6 @@ mod tests {
         assert!(!verify(&first, "一个很长的密码 pasS"));
         assert!(!verify(&first, ""));
         assert!(!verify("", "") && !verify("plain", "plain"));
-        assert!(!verify_nobody("一个很长的密码 pass"));
     }
 
     #[test]

@@ -1,24 +1,20 @@
 //! Who is asking, and may they: sessions, passwords, roles, and requests that another page sent in somebody's name.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::uri::{Authority, Uri};
 use http::{StatusCode, header};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::Console;
 use super::problem::Problem;
 use super::request::Head;
 use crate::config::{AdminUser, Role};
-use crate::password;
 
 /// The cookie that holds a session.
 pub(super) const SESSION: &str = "wxreply_session";
@@ -26,14 +22,23 @@ pub(super) const SESSION: &str = "wxreply_session";
 const FOREIGN_NAME: &str =
     "without users, the console answers to localhost and 127.0.0.1 only; name users in [[admin.user]]";
 
+const FOREIGN_PAGE: &str = "this request comes from another site's page; if it does not, there is a proxy in between: set \
+                            `url` under [admin] to the address that people type, or let the proxy pass that on \
+                            (nginx: proxy_set_header Host $http_host)";
+
+/// How long the database may take to say who asks.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How long a session lasts.
 pub(super) const SESSION_TIME: Duration = Duration::from_hours(7 * 24);
 
 /// What a route asks of whoever takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Nothing: a probe, an asset, the page to sign in on.
+    /// Nothing, and all are answered alike: a probe, an asset.
     Nothing,
+    /// Nothing, but whoever is known is answered otherwise: the page to sign in on.
+    Anyone,
     /// A user with this role or a higher one.
     Role(Role),
     /// A key of its own, which the handler checks.
@@ -99,20 +104,71 @@ pub(super) fn same_origin(console: &Console, head: &Head) -> Result<(), Problem>
     if ours && fetched_by_us && (told || head.cookie(SESSION).is_none()) {
         return Ok(());
     }
-    let detail = "this request comes from another site's page";
-    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    Err(Problem::new(StatusCode::FORBIDDEN, FOREIGN_PAGE))
 }
 
-fn is_ours(console: &Console, head: &Head, origin: &str) -> bool {
-    if console
-        .url
-        .as_deref()
-        .is_some_and(|url| url.trim_end_matches('/') == origin)
-    {
-        return true;
+/// Where to go on after signing in: what was asked for, or the page that the form stood on.
+pub(super) fn way_back(console: &Console, head: &Head) -> String {
+    if head.is_safe() {
+        return head.address();
     }
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_some() && host == head.header(header::HOST)
+    let referer = head.header(header::REFERER).and_then(|referer| {
+        let origin = head_of(referer)?;
+        let place = referer.get(origin.len()..)?;
+        is_ours(console, head, origin).then(|| place.to_owned())
+    });
+    referer
+        .filter(|place| !place.is_empty())
+        .unwrap_or_else(|| "/".to_owned())
+}
+
+/// Scheme and authority of an address.
+fn head_of(address: &str) -> Option<&str> {
+    let (scheme, rest) = address.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    address.get(..scheme.len() + "://".len() + authority.len())
+}
+
+/// Whether a page of this origin is ours: at the address that operators type, or at that of this very request.
+fn is_ours(console: &Console, head: &Head, origin: &str) -> bool {
+    let Some(origin) = Origin::of(origin) else {
+        return false;
+    };
+    let typed = console.url.as_deref().and_then(Origin::of);
+    let asked = head.header(header::HOST).and_then(|host| host.parse().ok());
+    // Nobody says by which scheme a request came.
+    let asked = asked.and_then(|host: Authority| Origin::new(&origin.scheme, &host));
+    [typed, asked].into_iter().flatten().any(|ours| ours == origin)
+}
+
+/// Where a page comes from, however it is spelled.
+#[derive(PartialEq, Eq)]
+struct Origin {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    fn of(address: &str) -> Option<Self> {
+        let uri: Uri = head_of(address)?.parse().ok()?;
+        Self::new(uri.scheme_str()?, uri.authority()?)
+    }
+
+    fn new(scheme: &str, authority: &Authority) -> Option<Self> {
+        let scheme = scheme.to_ascii_lowercase();
+        let port = match (authority.port_u16(), scheme.as_str()) {
+            (Some(port), _) => port,
+            (None, "https") => 443,
+            (None, "http") => 80,
+            (None, _) => return None,
+        };
+        Some(Self {
+            host: authority.host().to_ascii_lowercase(),
+            scheme,
+            port,
+        })
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -127,31 +183,14 @@ fn is_loopback(host: &str) -> bool {
 
 /// Who is asking, if they may take a route that needs this.
 pub(super) async fn identify(console: &Console, head: &Head, needs: Needs) -> Result<Who, Problem> {
-    let who = if console.users.is_empty() {
-        if !is_loopback(head.header(header::HOST).unwrap_or_default()) {
-            // A name of somebody's that was made to lead to the loopback would make their page same-origin with us.
-            return match needs {
-                Needs::Nothing => Ok(Who::nobody()),
-                _ => Err(Problem::new(StatusCode::FORBIDDEN, FOREIGN_NAME)),
-            };
-        }
-        Who {
-            name: "local".to_owned(),
-            role: Some(Role::Editor),
-            way: Way::Loopback,
-        }
-    } else if let (true, Some((name, password))) = (needs != Needs::OwnKey, basic(head)) {
-        let user = console.attempts.check(console, head, &name, password).await?;
-        Who {
-            name,
-            role: Some(user.role),
-            way: Way::Password,
-        }
-    } else {
-        by_session(console, head).await?
+    let who = match needs {
+        Needs::Nothing => return Ok(Who::nobody()),
+        // A probe with an old password, or a database that is out of reach: they are answered as strangers are.
+        Needs::Anyone => return Ok(ask(console, head, needs).await.unwrap_or_else(|_| Who::nobody())),
+        Needs::Role(_) | Needs::OwnKey => ask(console, head, needs).await?,
     };
     match (needs, who.role) {
-        (Needs::Nothing | Needs::OwnKey, _) => Ok(who),
+        (Needs::Nothing | Needs::Anyone | Needs::OwnKey, _) => Ok(who),
         (Needs::Role(_), None) => Err(Problem::new(StatusCode::UNAUTHORIZED, "sign in first")),
         (Needs::Role(role), Some(_)) if who.may(role) => Ok(who),
         (Needs::Role(role), Some(own)) => {
@@ -163,6 +202,31 @@ pub(super) async fn identify(console: &Console, head: &Head, needs: Needs) -> Re
             );
             Err(Problem::new(StatusCode::FORBIDDEN, detail))
         }
+    }
+}
+
+async fn ask(console: &Console, head: &Head, needs: Needs) -> Result<Who, Problem> {
+    if console.users.is_empty() {
+        // A name of somebody's that was made to lead to the loopback would make their page same-origin with us.
+        if !is_loopback(head.header(header::HOST).unwrap_or_default()) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, FOREIGN_NAME));
+        }
+        return Ok(Who {
+            name: "local".to_owned(),
+            role: Some(Role::Editor),
+            way: Way::Loopback,
+        });
+    }
+    match basic(head).filter(|_| needs != Needs::OwnKey) {
+        Some((name, password)) => {
+            let user = console.attempts.check(console, head, &name, password).await?;
+            Ok(Who {
+                name,
+                role: Some(user.role),
+                way: Way::Password,
+            })
+        }
+        None => by_session(console, head).await,
     }
 }
 
@@ -178,9 +242,16 @@ async fn by_session(console: &Console, head: &Head) -> Result<Who, Problem> {
     let Some(token) = head.cookie(SESSION) else {
         return Ok(Who::nobody());
     };
-    let session = console.store.session(token).await?;
-    // Somebody who was taken out of the config is out at once.
-    let user = session.and_then(|session| user(console, &session.user));
+    let session = timeout(PATIENCE, console.store.session(token)).await;
+    let session = session.map_err(|_| {
+        let detail = format!("the database does not answer: nothing within {PATIENCE:?}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })??;
+    // Somebody who was taken out of the config is out at once, and whoever came in with a password that is another now.
+    let user = session.and_then(|session| {
+        let user = user(console, &session.user)?;
+        (session.password_digest == password_digest(user)).then_some(user)
+    });
     Ok(user.map_or_else(Who::nobody, |user| Who {
         name: user.name.clone(),
         role: Some(user.role),
@@ -188,7 +259,13 @@ async fn by_session(console: &Console, head: &Head) -> Result<Who, Problem> {
     }))
 }
 
-fn user<'a>(console: &'a Console, name: &str) -> Option<&'a AdminUser> {
+/// What tells whether a user's password is still the one that a session began with.
+pub(super) fn password_digest(user: &AdminUser) -> [u8; 32] {
+    Sha256::digest(user.password_hash.expose_secret()).into()
+}
+
+/// The user of this name.
+pub(super) fn user<'a>(console: &'a Console, name: &str) -> Option<&'a AdminUser> {
     console.users.iter().find(|user| user.name == name)
 }
 
@@ -201,108 +278,6 @@ fn basic(head: &Head) -> Option<(String, String)> {
     let text = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
     let (name, password) = text.split_once(':')?;
     Some((name.to_owned(), password.to_owned()))
-}
-
-/// Passwords that were tried: slows down whoever guesses, and spares whoever knows.
-pub struct Attempts {
-    /// By name and address: nobody locks a user out from elsewhere.
-    limiter: DefaultKeyedRateLimiter<(String, Option<IpAddr>)>,
-    /// Digests of names and passwords that were right, and until when that is taken for granted: a program sends them
-    /// with each request, and one check costs some 30 ms.
-    known: Mutex<HashMap<[u8; 32], Instant>>,
-    /// Checks at once; each takes a core and 19 MiB.
-    slots: Semaphore,
-}
-
-/// Ten tries, then one in half a minute.
-const BURST: u32 = 10;
-const PAUSE: Duration = Duration::from_secs(30);
-/// Names and addresses that are remembered.
-const KEYS: usize = 10_000;
-const KNOWN_TIME: Duration = Duration::from_mins(5);
-const KNOWN: usize = 100;
-
-impl Default for Attempts {
-    fn default() -> Self {
-        let burst = std::num::NonZeroU32::new(BURST).unwrap_or(std::num::NonZeroU32::MIN);
-        let quota = Quota::with_period(PAUSE).map(|quota| quota.allow_burst(burst));
-        Self {
-            limiter: RateLimiter::keyed(quota.unwrap_or_else(|| Quota::per_minute(burst))),
-            known: Mutex::default(),
-            slots: Semaphore::new(1),
-        }
-    }
-}
-
-impl Attempts {
-    /// The user of this name, if the password is theirs.
-    pub(super) async fn check<'a>(
-        &self,
-        console: &'a Console,
-        head: &Head,
-        name: &str,
-        password: String,
-    ) -> Result<&'a AdminUser, Problem> {
-        let digest = digest(name, &password);
-        let user = user(console, name);
-        if let Some(user) = user
-            && self.is_known(&digest)
-        {
-            return Ok(user);
-        }
-        if self.limiter.len() > KEYS {
-            self.limiter.retain_recent();
-        }
-        let address = head.peer().map(|peer| peer.ip());
-        if self.limiter.check_key(&(name.to_owned(), address)).is_err() {
-            let detail = "too many attempts to sign in; wait half a minute";
-            return Err(Problem::too_many(PAUSE.as_secs(), detail));
-        }
-        // An unknown name takes as long as a known one.
-        let hash = user.map(|user| user.password_hash.clone());
-        let slot = self.slots.acquire().await;
-        let right = spawn_blocking(move || match hash {
-            Some(hash) => password::verify(hash.expose_secret(), &password),
-            None => password::verify_nobody(&password),
-        })
-        .await;
-        drop(slot);
-        match (user, right) {
-            (Some(user), Ok(true)) => {
-                self.remember(digest);
-                Ok(user)
-            }
-            _ => Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "no user has this name and password",
-            )),
-        }
-    }
-
-    fn is_known(&self, digest: &[u8; 32]) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(digest).is_some_and(|until| *until > Instant::now())
-    }
-
-    fn remember(&self, digest: [u8; 32]) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if known.len() >= KNOWN {
-            known.retain(|_, until| *until > now);
-        }
-        if known.len() < KNOWN {
-            known.insert(digest, now + KNOWN_TIME);
-        }
-    }
-}
-
-fn digest(name: &str, password: &str) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(name.len().to_le_bytes())
-        .chain_update(name)
-        .chain_update(password)
-        .finalize()
-        .into()
 }
 
 #[cfg(test)]

@@ -32,7 +32,9 @@ pub(super) fn see_other(place: &str) -> Response {
 
 /// A place of ours to go on to, as a form names it; anything else would let others send our users away.
 pub(super) fn own_place(place: &str) -> &str {
-    let ours = place.starts_with('/') && !place.starts_with("//") && !place.contains(['\\', '\r', '\n']);
+    // Browsers drop tabs and line ends from an address before they read it.
+    let is_odd = |c: char| c == '\\' || c.is_control();
+    let ours = place.starts_with('/') && !place.starts_with("//") && !place.contains(is_odd);
     if ours { place } else { "/" }
 }
 
@@ -208,6 +210,8 @@ mod tests {
             ("//evil.example", "/"),
             ("https://evil.example", "/"),
             ("/\\evil.example", "/"),
+            ("/\t/evil.example", "/"),
+            ("/\n/evil.example", "/"),
             ("", "/"),
         ] {
             assert_eq!(own_place(place), led);

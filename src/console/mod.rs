@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod assets;
+mod attempts;
 mod chart;
 mod data;
 mod html;
@@ -41,7 +42,8 @@ use crate::receiver::Receiver;
 use crate::reload::Reloader;
 use crate::store::Store;
 use crate::token::{TokenKeeper, TokenSource};
-use access::Attempts;
+use attempts::Attempts;
+use data::unanswered::LastGrouped;
 
 /// What the console needs. One a daemon.
 pub struct Console {
@@ -77,6 +79,8 @@ pub struct Console {
     pub settings: Settings,
     /// Failed sign-ins, to slow down whoever guesses.
     pub attempts: Attempts,
+    /// Unanswered texts as they were grouped last.
+    pub last_grouped: LastGrouped,
 }
 
 /// What is shown of the settings: nothing that is secret.
@@ -136,8 +140,8 @@ pub fn routes(console: Arc<Console>) -> BoxedFilter<(Response,)> {
                         method,
                         path: path.as_str().to_owned(),
                         query,
+                        from: request::origin(peer, &headers, console.url.is_some()),
                         headers,
-                        peer,
                     };
                     router::answer(console, head, body).await
                 }

@@ -1,6 +1,6 @@
 //! A request on its way to a handler: taken apart, its asker known.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -19,7 +19,27 @@ pub(super) struct Head {
     /// As it came.
     pub query: String,
     pub headers: HeaderMap,
-    pub peer: Option<Peer>,
+    /// Who asks, as far as addresses tell.
+    pub from: Option<IpAddr>,
+}
+
+/// Who asks: the peer, or whom a proxy beside us names. `is_proxied` when people reach us through one.
+pub(super) fn origin(peer: Option<Peer>, headers: &HeaderMap, is_proxied: bool) -> Option<IpAddr> {
+    let peer = peer.map(|peer| peer.0.ip())?;
+    if !is_proxied || !peer.is_loopback() {
+        return Some(peer);
+    }
+    // What stands before the last entry, whoever asks may have written.
+    let named = headers.get_all("x-forwarded-for").iter().next_back();
+    let named = named.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+    Some(named.and_then(|named| address(named.trim())).unwrap_or(peer))
+}
+
+/// An address as proxies write it: with a port or without.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().map(|address: SocketAddr| address.ip());
+    let text_alone = text.trim_start_matches('[').trim_end_matches(']');
+    text_alone.parse().or_else(|_| with_port()).ok()
 }
 
 impl Head {
@@ -46,8 +66,12 @@ impl Head {
         self.path.starts_with("/api/")
     }
 
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer.map(|peer| peer.0)
+    /// Path and query.
+    pub fn address(&self) -> String {
+        match self.query.as_str() {
+            "" => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
     }
 }
 
@@ -118,11 +142,41 @@ mod tests {
             path: "/".to_owned(),
             query: String::new(),
             headers,
-            peer: None,
+            from: None,
         };
         assert_eq!(head.cookie("a"), Some("1"));
         assert_eq!(head.cookie("wxreply"), Some("two=2"));
         assert_eq!(head.cookie("b"), Some("3"));
         assert_eq!(head.cookie("wx"), None);
+    }
+    #[test]
+    fn a_proxy_beside_us_says_who_asks() {
+        let peer = |text: &str| Some(Peer(text.parse().expect("an address")));
+        let mut headers = HeaderMap::new();
+        for value in ["10.0.0.9", "198.51.100.7, 192.0.2.1"] {
+            headers.append("x-forwarded-for", value.parse().expect("a value"));
+        }
+        let told = |peer, headers: &HeaderMap, is_proxied| {
+            origin(peer, headers, is_proxied).map(|address| address.to_string())
+        };
+        let proxy = peer("127.0.0.1:5000");
+        assert_eq!(told(proxy, &headers, true).as_deref(), Some("192.0.2.1"));
+        assert_eq!(told(proxy, &headers, false).as_deref(), Some("127.0.0.1"));
+        assert_eq!(
+            told(peer("192.0.2.8:5000"), &headers, true).as_deref(),
+            Some("192.0.2.8")
+        );
+        assert_eq!(told(None, &headers, true), None);
+        for (value, named) in [
+            ("192.0.2.1:80", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("unknown", "127.0.0.1"),
+            ("", "127.0.0.1"),
+        ] {
+            headers.insert("x-forwarded-for", value.parse().expect("a value"));
+            assert_eq!(told(proxy, &headers, true).as_deref(), Some(named), "{value}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use super::request::{Head, Request};
 use super::routes::ROUTES;
 use super::words::Lang;
 use super::{Console, pages};
+use crate::config::Role;
 
 /// One route. A path's `{…}` stands for anything in one segment.
 pub(super) struct Route {
@@ -27,11 +28,41 @@ pub(super) struct Route {
 
 pub(super) type Handler = fn(Arc<Console>, Request) -> BoxFuture<'static, Result<Response, Problem>>;
 
-/// The largest body; rule files are the largest things that people send.
-const MAX_BODY: usize = 1 << 20;
+/// The largest body that a stranger may send, in bytes.
+const OF_STRANGERS: usize = 16 << 10;
 
-/// How long a body may take to arrive.
+/// The largest body with rules: a form makes nine bytes of a Chinese character, and a file may hold a million.
+const OF_RULES: usize = 16 << 20;
+
+/// The largest of all others.
+const OF_OTHERS: usize = 256 << 10;
+
+/// How long a body may take to arrive, and one with rules.
 const BODY_TIME: Duration = Duration::from_secs(10);
+const RULES_TIME: Duration = Duration::from_mins(1);
+
+/// A body that is too large is read on, and thrown away, up to so many times the limit: a browser that is still sending
+/// would not see the answer.
+const READ_ON: usize = 4;
+
+impl Route {
+    /// How large its body may be, and how long that may take to arrive.
+    fn body(&self) -> (usize, Duration) {
+        let of_rules = ["/rules", "/api/rules"];
+        match self.needs {
+            Needs::Nothing | Needs::Anyone | Needs::OwnKey => (OF_STRANGERS, BODY_TIME),
+            Needs::Role(_) if of_rules.iter().any(|rules| self.path.starts_with(rules)) => {
+                (OF_RULES, RULES_TIME)
+            }
+            Needs::Role(_) => (OF_OTHERS, BODY_TIME),
+        }
+    }
+
+    /// Whether it may change something. Such a thing is done to its end, though whoever asked has left meanwhile.
+    fn is_done_to_the_end(&self) -> bool {
+        matches!(self.needs, Needs::Role(role) if role > Role::Viewer)
+    }
+}
 
 /// Nothing but our own files may run, be loaded or be sent to; no page of others may frame ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -46,7 +77,7 @@ pub(super) async fn answer<B: Buf, E>(
     let lang = Lang::of(&head);
     let theme = pages::Theme::of(&head);
     let is_api = head.is_api();
-    let path = head.path.clone();
+    let way_back = access::way_back(&console, &head);
     let is_head = head.method == Method::HEAD;
     // A browser asks for a name and a password in a window of its own where it is challenged with `Basic`.
     let has_form = !is_api || head.header("sec-fetch-mode").is_some();
@@ -55,7 +86,7 @@ pub(super) async fn answer<B: Buf, E>(
         if is_api {
             problem.into_json()
         } else if problem.status() == StatusCode::UNAUTHORIZED {
-            pages::to_sign_in(&path)
+            pages::to_sign_in(&way_back)
         } else {
             pages::problem(lang, theme, &problem)
         }
@@ -91,7 +122,10 @@ async fn route<B: Buf, E>(
     let who = access::identify(console, &head, route.needs).await?;
     let body = match method {
         Method::GET => Bytes::new(),
-        _ => read(body).await?,
+        _ => {
+            let (most, time) = route.body();
+            read(body, most, time).await?
+        }
     };
     let request = Request {
         news: *console.store.news().borrow(),
@@ -101,7 +135,16 @@ async fn route<B: Buf, E>(
         who,
         lang,
     };
-    (route.handler)(console.clone(), request).await
+    let handled = (route.handler)(console.clone(), request);
+    if !route.is_done_to_the_end() {
+        return handled.await;
+    }
+    // In a task of its own: the connection's is dropped when the browser leaves.
+    tokio::spawn(handled).await.unwrap_or_else(|error| {
+        tracing::error!(%error, method = %route.method, path = route.path, "a request broke off");
+        let detail = "this broke off; the daemon's log says why";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+    })
 }
 
 /// The route of a path, and what stands in the places of its `{…}`; or the methods that the path takes instead.
@@ -146,15 +189,24 @@ fn decoded(segment: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-async fn read<B: Buf, E>(body: impl Stream<Item = Result<B, E>>) -> Result<Bytes, Problem> {
+/// The whole body, of at most so many bytes.
+async fn read<B: Buf, E>(
+    body: impl Stream<Item = Result<B, E>>,
+    most: usize,
+    time: Duration,
+) -> Result<Bytes, Problem> {
     let mut body = std::pin::pin!(body);
     let whole = async {
-        let mut whole = Vec::new();
+        let (mut whole, mut length) = (Vec::new(), 0);
         while let Some(chunk) = body.next().await {
             let mut chunk = chunk.map_err(|_| Problem::bad_request("the body broke off"))?;
-            if whole.len() + chunk.remaining() > MAX_BODY {
-                let detail = format!("the body is larger than {MAX_BODY} bytes");
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+            length += chunk.remaining();
+            if length > most {
+                whole = Vec::new();
+                if length > most * READ_ON {
+                    break;
+                }
+                continue;
             }
             while chunk.has_remaining() {
                 let part = chunk.chunk();
@@ -163,10 +215,14 @@ async fn read<B: Buf, E>(body: impl Stream<Item = Result<B, E>>) -> Result<Bytes
                 chunk.advance(length);
             }
         }
+        if length > most {
+            let detail = format!("the body is larger than {most} bytes, which is the most that this takes");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
         Ok(whole.into())
     };
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-    timeout(BODY_TIME, whole).await.map_err(slow)?
+    timeout(time, whole).await.map_err(slow)?
 }
 
 /// What every answer carries, for the sake of browsers.

@@ -8,6 +8,7 @@ use super::{api, assets, live, pages};
 use crate::config::Role;
 
 const NOTHING: Needs = Needs::Nothing;
+const ANYONE: Needs = Needs::Anyone;
 const OWN_KEY: Needs = Needs::OwnKey;
 const VIEWER: Needs = Needs::Role(Role::Viewer);
 const AGENT: Needs = Needs::Role(Role::Agent);
@@ -29,14 +30,14 @@ macro_rules! routes {
 pub(super) static ROUTES: &[Route] = routes! {
     // For whoever watches the process.
     GET "/healthz" NOTHING api::health::alive;
-    GET "/readyz" NOTHING api::health::ready;
+    GET "/readyz" ANYONE api::health::ready;
     GET "/metrics" NOTHING api::health::metrics;
 
     // The frame.
     GET "/assets/{hash}/{name}" NOTHING assets::get;
-    GET "/sign-in" NOTHING pages::sign_in::page;
-    POST "/sign-in" NOTHING pages::sign_in::sign_in;
-    POST "/sign-out" NOTHING pages::sign_in::sign_out;
+    GET "/sign-in" ANYONE pages::sign_in::page;
+    POST "/sign-in" ANYONE pages::sign_in::sign_in;
+    POST "/sign-out" ANYONE pages::sign_in::sign_out;
     POST "/preferences" NOTHING pages::preferences::set;
 
     // Pages.

@@ -222,6 +222,7 @@ impl Daemon {
             timezone: config.timezone,
             stop: doors.clone(),
             attempts: Default::default(),
+            last_grouped: Default::default(),
             alarms,
         };
         let public = http::serve(

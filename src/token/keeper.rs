@@ -174,6 +174,7 @@ impl Held {
         Lent {
             token: self.stored.token.clone(),
             fetched: self.stored.fetched,
+            expires: self.stored.expires,
         }
     }
 

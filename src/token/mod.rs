@@ -32,6 +32,8 @@ pub struct Lent {
     pub token: SecretString,
     /// When it was fetched; hand it back to [`TokenKeeper::renew`] when WeChat refuses it.
     pub fetched: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
 }
 
 /// Why there is no token. No variant's text holds a token or a secret.

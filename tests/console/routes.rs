@@ -88,7 +88,7 @@ fn route(row: &'static str) -> Route {
     let method = next().parse().expect("a method");
     let path = next().trim_matches('"');
     let needs = match next() {
-        "NOTHING" => Needs::Nothing,
+        "NOTHING" | "ANYONE" => Needs::Nothing,
         "OWN_KEY" => Needs::OwnKey,
         "VIEWER" => Needs::Viewer,
         "AGENT" => Needs::Agent,

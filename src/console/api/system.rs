@@ -9,12 +9,10 @@ use warp::reply::Response;
 use super::json;
 use crate::console::Console;
 use crate::console::data::Page;
-use crate::console::data::system::{Deed, System, deeds};
+use crate::console::data::log::rows;
+use crate::console::data::system::{Deed, System, deeds, place};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
-
-/// The longest part of the trail.
-const MOST: u32 = 200;
 
 /// Apps, tokens, rules, database, alarms, who is signed in. No secret is told.
 #[utoipa::path(
@@ -39,13 +37,8 @@ pub(in crate::console) struct Part {
     /// Where to go on: the `next` of the part before.
     cursor: Option<String>,
     /// The most rows to give.
-    #[serde(default = "usual")]
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: u32,
-}
-
-fn usual() -> u32 {
-    50
+    limit: Option<u16>,
 }
 
 /// The audit trail: who did what by hand, the latest first.
@@ -65,16 +58,7 @@ fn usual() -> u32 {
 )]
 pub(in crate::console) async fn audit(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let part: Part = request.query()?;
-    if !(1..=MOST).contains(&part.limit) {
-        return Err(Problem::bad_request(format!("`limit` is 1 to {MOST}")));
-    }
+    let limit = rows(part.limit)?.into();
     let before = part.cursor.as_deref().map(place).transpose()?;
-    json(&deeds(&console, before, part.limit).await?)
-}
-
-/// Behind which row of the trail to go on.
-pub(in crate::console) fn place(cursor: &str) -> Result<i64, Problem> {
-    cursor.parse().map_err(|_| {
-        Problem::unprocessable("`cursor` is not one that this list gave: leave it out to begin anew")
-    })
+    json(&deeds(&console, before, limit).await?)
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use http::{StatusCode, header};
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -14,6 +13,7 @@ use warp::reply::Response;
 use super::json;
 use crate::clock::left;
 use crate::console::Console;
+use crate::console::data::app;
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 
@@ -67,18 +67,15 @@ pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> 
         return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
     }
     let which: Which = request.query()?;
-    let app = console.apps.iter().find(|app| app.name.as_str() == which.app);
-    let app = app.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no app has this name"))?;
+    let app = app::named(&console, &which.app)?;
     let unavailable = |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     let lent = app
         .token
         .get()
         .await
         .map_err(|error| unavailable(error.to_string()))?;
-    let stored = console.store.token(&app.name).await?;
-    let expires = stored.map_or(Timestamp::MIN, |token| token.expires);
     json(&Lent {
         access_token: lent.token.expose_secret().to_owned(),
-        expires_in: left(console.clock.now(), expires).as_secs(),
+        expires_in: left(console.clock.now(), lent.expires).as_secs(),
     })
 }

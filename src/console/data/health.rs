@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -11,7 +12,6 @@ use crate::alarm::Alarm;
 use crate::clock::left;
 use crate::console::{Console, ConsoleApp};
 use crate::reload::RulesStatus;
-use crate::store::StoreError;
 use crate::token::TokenSource;
 
 /// How long the database may take before it counts as out of reach.
@@ -141,32 +141,28 @@ impl From<Alarm> for AlarmState {
 
 impl Health {
     /// Of the daemon and of one app, or of all.
-    pub async fn gather(console: &Console, app: Option<&str>) -> Result<Self, StoreError> {
+    pub async fn gather(console: &Console, app: Option<&str>) -> Self {
         let ours = |name: &str| app.is_none_or(|app| app == name);
-        let database = match timeout(PATIENCE, console.store.ping()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer within {PATIENCE:?}")),
-        };
-        let mut tokens = Vec::new();
-        for app in console.apps.iter().filter(|app| ours(app.name.as_str())) {
-            tokens.push(token(console, app).await?);
-        }
+        let apps = console.apps.iter().filter(|app| ours(app.name.as_str()));
+        let tokens = join_all(apps.map(|app| token(console, app)));
+        let (database, tokens) = tokio::join!(console.store.answers_within(PATIENCE), tokens);
         let alarms = console.alarms.current().into_iter();
-        Ok(Self {
+        Self {
             rules: console.rules.status().into(),
-            database,
+            database: database.err(),
             tokens,
             alarms: alarms
                 .filter(|alarm| alarm.app.as_ref().is_none_or(|app| ours(app.as_str())))
                 .map(Into::into)
                 .collect(),
-        })
+        }
     }
 }
 
-async fn token(console: &Console, app: &ConsoleApp) -> Result<TokenState, StoreError> {
-    let stored = console.store.token(&app.name).await?;
+async fn token(console: &Console, app: &ConsoleApp) -> TokenState {
+    // That the database does not answer is told by itself, and the rest of the page is worth more then than ever.
+    let stored = timeout(PATIENCE, console.store.token(&app.name)).await;
+    let stored = stored.ok().and_then(Result::ok).flatten();
     let now = console.clock.now();
     let source = match app.source {
         TokenSource::Stable => Source::Stable,
@@ -174,7 +170,7 @@ async fn token(console: &Console, app: &ConsoleApp) -> Result<TokenState, StoreE
         TokenSource::Url(_) => Source::Server,
     };
     let day = Duration::from_hours(24);
-    Ok(TokenState {
+    TokenState {
         app: app.name.to_string(),
         source,
         fetched: stored.as_ref().map(|token| token.fetched),
@@ -184,5 +180,5 @@ async fn token(console: &Console, app: &ConsoleApp) -> Result<TokenState, StoreE
             recent.count()
         }),
         trouble: app.token.trouble(),
-    })
+    }
 }

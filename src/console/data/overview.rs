@@ -10,12 +10,14 @@ use utoipa::ToSchema;
 
 use super::health::Health;
 use super::outbox::Standings;
+use super::unanswered::grouped;
 use crate::clock::after;
 use crate::console::Console;
+use crate::console::problem::Problem;
+use crate::editing;
 use crate::latency::{Counts, RANGES, quantile};
 use crate::message::AppName;
-use crate::similar_texts;
-use crate::store::{HourCounts, HourLatency, Replies, StoreError, Taken, UnansweredText};
+use crate::store::{HourCounts, HourLatency, Replies, StoreError, Taken};
 
 /// How much time is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -53,7 +55,7 @@ impl Window {
         matches!(self, Self::Day | Self::Week)
     }
 
-    fn days(self) -> i32 {
+    fn days(self) -> u16 {
         match self {
             Self::Day => 1,
             Self::Week => 7,
@@ -69,9 +71,15 @@ impl Window {
             true => {
                 let hour = now.timestamp().as_second().div_euclid(3600) * 3600;
                 let hour = Timestamp::from_second(hour).unwrap_or(now.timestamp());
-                (self.days() * 24, hour.to_zoned(now.time_zone().clone()))
+                (
+                    i32::from(self.days()) * 24,
+                    hour.to_zoned(now.time_zone().clone()),
+                )
             }
-            false => (self.days(), now.start_of_day().unwrap_or_else(|_| now.clone())),
+            false => (
+                self.days().into(),
+                now.start_of_day().unwrap_or_else(|_| now.clone()),
+            ),
         };
         let back = |n: i32| match self.is_hourly() {
             true => end.checked_sub(n.hours()),
@@ -214,14 +222,14 @@ pub(in crate::console) struct TopRule {
     pub last: Option<Timestamp>,
 }
 
-/// Texts that no rule answered, similar ones together.
+/// Texts that no rule answered, or only one that answers any text; similar ones together.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TopUnanswered)]
 pub(in crate::console) struct Unanswered {
     /// The largest groups, at most 8.
     pub groups: Vec<UnansweredGroup>,
     /// How many messages were looked at: the newest ones.
-    pub messages: usize,
+    pub messages: u64,
     /// When the oldest of these came, or the beginning of the window.
     pub since: Timestamp,
 }
@@ -246,27 +254,20 @@ const TOP_RULES: usize = 10;
 const TOP_GROUPS: usize = 8;
 const TEXTS: usize = 10;
 
-/// Unanswered messages that are grouped: enough to see what is asked most, few enough to be quick.
-const UNANSWERED: usize = 2_000;
-
 impl Overview {
-    pub async fn gather(
-        console: &Console,
-        app: Option<&AppName>,
-        window: Window,
-    ) -> Result<Self, StoreError> {
+    pub async fn gather(console: &Console, app: Option<&AppName>, window: Window) -> Result<Self, Problem> {
         let now = console.clock.now();
         let span = Span::of(window, now, &console.timezone);
         let store = &console.store;
         let (hours, latency, rules, unanswered, outbox, health, index, oldest) = tokio::try_join!(
-            store.hours(span.before(), now, app),
-            store.latency(span.before(), now),
-            store.rule_counts(span.since()),
-            store.unanswered(app, span.since(), UNANSWERED),
-            Standings::gather(console, app),
-            Health::gather(console, app.map(AppName::as_str)),
-            store.index_status(),
-            store.oldest(),
+            told(store.hours(span.before(), now, app)),
+            told(store.latency(span.before(), now)),
+            told(store.rule_counts(span.since())),
+            grouped(console, app, window.days()),
+            told(Standings::gather(console, app)),
+            async { Ok(Health::gather(console, app.map(AppName::as_str)).await) },
+            told(store.index_status()),
+            told(store.oldest()),
         )?;
         let (current, before, parts) = span.figures(&hours, &latency);
         let goes_back = oldest.is_some_and(|oldest| oldest <= span.before());
@@ -295,9 +296,14 @@ impl Overview {
             parts,
             rules: top,
             unanswered: Unanswered {
-                groups: groups(&unanswered.texts),
+                groups: unanswered
+                    .groups
+                    .iter()
+                    .take(TOP_GROUPS)
+                    .filter_map(UnansweredGroup::of)
+                    .collect(),
                 messages: unanswered.messages,
-                since: unanswered.since,
+                since: unanswered.back_to,
             },
             outbox,
             health,
@@ -401,27 +407,33 @@ fn with_latency((figures, counts): (Figures, Counts)) -> Figures {
     }
 }
 
-fn groups(texts: &[UnansweredText]) -> Vec<UnansweredGroup> {
-    let counted: Vec<(&str, u64)> = texts.iter().map(|text| (&text.text[..], text.count)).collect();
-    let groups = similar_texts::group(&counted).groups;
-    let group = |group: similar_texts::Group| {
-        let members = || group.members.iter().filter_map(|&place| texts.get(place));
-        let last = members().max_by_key(|text| text.last)?;
-        Some(UnansweredGroup {
-            texts: members().take(TEXTS).map(|text| text.text.clone()).collect(),
-            different: group.members.len(),
+async fn told<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+    Ok(answer.await?)
+}
+
+impl UnansweredGroup {
+    fn of(group: &editing::UnansweredGroup) -> Option<Self> {
+        let last = group.texts.iter().max_by_key(|text| text.last)?;
+        Some(Self {
+            texts: group
+                .texts
+                .iter()
+                .take(TEXTS)
+                .map(|text| text.text.clone())
+                .collect(),
+            different: group.texts.len(),
             count: group.count,
             last: last.last.0,
             message: last.last.1.to_string(),
         })
-    };
-    groups.into_iter().take(TOP_GROUPS).filter_map(group).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::message::MessageId;
+    use crate::store::UnansweredText;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -556,25 +568,24 @@ mod tests {
     }
 
     #[test]
-    fn similar_texts_stand_together() {
-        let text = |text: &str, count, second| UnansweredText {
-            text: text.to_owned(),
-            count,
+    fn a_group_is_told_by_its_first_texts_and_its_last_message() {
+        let text = |n: i64, second| UnansweredText {
+            text: format!("text {n}"),
+            count: 1,
             last: (
                 Timestamp::from_second(second).expect("a time"),
                 MessageId::new(second, 1),
             ),
-            users: count,
+            users: 1,
         };
-        let texts = [
-            text("怎么退款", 3, 5),
-            text("请问怎么退款啊", 2, 9),
-            text("有没有蓝色的", 4, 7),
-        ];
-        let groups = groups(&texts);
-        assert_eq!(groups.len(), 2);
-        let first = &groups[0];
-        assert_eq!(first.texts, ["怎么退款", "请问怎么退款啊"]);
-        assert_eq!((first.count, first.different, first.last.as_second()), (5, 2, 9));
+        let group = editing::UnansweredGroup {
+            count: 12,
+            last: Timestamp::from_second(99).expect("a time"),
+            texts: (0..12).map(|n| text(n, if n == 11 { 99 } else { n })).collect(),
+        };
+        let told = UnansweredGroup::of(&group).expect("it has texts");
+        assert_eq!((told.texts.len(), told.different, told.count), (10, 12, 12));
+        assert_eq!(told.texts[0], "text 0");
+        assert_eq!(told.message, MessageId::new(99, 1).to_string());
     }
 }

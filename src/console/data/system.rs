@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::Page;
 use super::health::Health;
 use crate::console::Console;
+use crate::console::problem::Problem;
 use crate::message::{AppKind, Mode};
 use crate::metrics::AppOutcome;
 use crate::store::{Audit, StoreError};
@@ -136,7 +137,7 @@ pub(in crate::console) struct SignedIn {
 impl System {
     pub async fn gather(console: &Console) -> Result<Self, StoreError> {
         let (health, database, sessions) = tokio::try_join!(
-            Health::gather(console, None),
+            async { Ok(Health::gather(console, None).await) },
             Database::gather(console),
             console.store.sessions(),
         )?;
@@ -272,5 +273,12 @@ pub(in crate::console) async fn deeds(
     Ok(Page {
         items: audits.into_iter().map(Into::into).collect(),
         next,
+    })
+}
+
+/// Behind which row of the trail to go on.
+pub(in crate::console) fn place(cursor: &str) -> Result<i64, Problem> {
+    cursor.parse().map_err(|_| {
+        Problem::unprocessable("`cursor` is not one that this list gave: leave it out to begin anew")
     })
 }

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::rules::Window;
+use super::on_a_thread;
+use super::rules::{Window, back};
 use crate::console::Console;
 use crate::console::problem::Problem;
-use crate::editing::{Drafted, group_unanswered};
-use crate::message::{AppName, Direction, Entry, OpenId};
-use crate::store::{Cursor, Filter, UnansweredText};
+use crate::editing::{Drafted, UnansweredGroup, group_unanswered};
+use crate::message::{AppName, Direction, Entry, OpenId, RuleName, RuleSetVersion};
+use crate::store::{Cursor, Filter, StoreError, UnansweredText};
 
 /// At most so many messages are looked at, the newest: what is read and grouped while somebody waits for a page.
 const MESSAGES: usize = 2_000;
@@ -80,35 +83,26 @@ pub(in crate::console) async fn unanswered(
     console: &Console,
     window: &Window,
 ) -> Result<Unanswered, Problem> {
-    let (_, since) = window.since(console.clock.now())?;
+    let (days, _) = window.since(console.clock.now())?;
     let app = window.app(console)?;
-    let Texts {
-        texts,
-        messages,
-        back_to,
-        complete,
-    } = texts(console, app, since).await?;
-    let grouped = tokio::task::spawn_blocking(move || group_unanswered(texts)).await;
-    let groups = grouped.unwrap_or_default();
-    let others = groups.len().saturating_sub(GROUPS);
+    let grouped = grouped(console, app.as_ref(), days).await?;
+    let groups = grouped.groups.iter().take(GROUPS);
     Ok(Unanswered {
-        since: back_to,
-        complete,
-        messages,
-        others,
+        since: grouped.back_to,
+        complete: grouped.complete,
+        messages: grouped.messages,
+        others: grouped.groups.len().saturating_sub(GROUPS),
         groups: groups
-            .into_iter()
-            .take(GROUPS)
             .map(|group| Group {
                 count: group.count,
                 last: group.last,
                 others: group.texts.len().saturating_sub(TEXTS),
                 texts: group
                     .texts
-                    .into_iter()
+                    .iter()
                     .take(TEXTS)
                     .map(|text| Asked {
-                        text: text.text,
+                        text: text.text.clone(),
                         count: text.count,
                         users: text.users,
                         id: text.last.1.to_string(),
@@ -119,6 +113,75 @@ pub(in crate::console) async fn unanswered(
     })
 }
 
+/// What went unanswered, those texts together that ask the same.
+pub(in crate::console) struct Grouped {
+    /// What was asked most often comes first.
+    pub groups: Vec<UnansweredGroup>,
+    /// How many messages were looked at.
+    pub messages: u64,
+    /// From when on.
+    pub back_to: Timestamp,
+    /// Whether these are all of the days.
+    pub complete: bool,
+}
+
+/// What was grouped last: a page and what it shows again a moment later wait for it once.
+#[derive(Default)]
+pub struct LastGrouped(tokio::sync::Mutex<Vec<(Key, Instant, Arc<Grouped>)>>);
+
+/// All that decides what is found, but the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    app: Option<AppName>,
+    days: u16,
+    /// How often the log had changed.
+    news: u64,
+    rules: RuleSetVersion,
+}
+
+/// The beginning of the window moves on meanwhile.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// So many apps and windows are looked at at once.
+const MOST_KEPT: usize = 8;
+
+/// What went unanswered in so many days.
+pub(in crate::console) async fn grouped(
+    console: &Console,
+    app: Option<&AppName>,
+    days: u16,
+) -> Result<Arc<Grouped>, Problem> {
+    let key = Key {
+        app: app.cloned(),
+        days,
+        news: *console.store.news().borrow(),
+        rules: console.rules.live().borrow().version().clone(),
+    };
+    // Held meanwhile: who asks for the same is given the same, and who asks for something else has a core left for it.
+    let mut kept = console.last_grouped.0.lock().await;
+    kept.retain(|(_, at, _)| at.elapsed() < KEPT);
+    if let Some((.., grouped)) = kept.iter().find(|(known, ..)| *known == key) {
+        return Ok(Arc::clone(grouped));
+    }
+    let since = back(console.clock.now(), days);
+    let Texts {
+        texts,
+        messages,
+        back_to,
+        complete,
+    } = texts(console, app, since).await?;
+    let grouped = Arc::new(Grouped {
+        groups: on_a_thread(move || group_unanswered(texts)).await?,
+        messages,
+        back_to,
+        complete,
+    });
+    kept.retain(|(known, ..)| (&known.app, known.days) != (&key.app, key.days));
+    kept.truncate(MOST_KEPT - 1);
+    kept.insert(0, (key, Instant::now(), Arc::clone(&grouped)));
+    Ok(grouped)
+}
+
 struct Texts {
     texts: Vec<UnansweredText>,
     messages: u64,
@@ -127,38 +190,23 @@ struct Texts {
 }
 
 /// Texts that no rule decided about, and those that only a rule for any text answered.
-async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Result<Texts, Problem> {
-    let unmatched = console.store.unanswered(app.as_ref(), since, MESSAGES).await?;
+async fn texts(console: &Console, app: Option<&AppName>, since: Timestamp) -> Result<Texts, Problem> {
+    let live = Arc::clone(&console.rules.live().borrow());
+    let rules = live.catch_alls().into_iter().take(RULES);
+    let answered = try_join_all(rules.map(|rule| taken(console, app, since, rule)));
+    let unmatched = console.store.unanswered(app, since, MESSAGES);
+    let (unmatched, answered) = tokio::try_join!(unmatched, answered)?;
     let (mut back_to, mut complete) = (unmatched.since, unmatched.since <= since);
     let mut counted = Counted::of(unmatched.texts, unmatched.messages);
-    let live = Arc::clone(&console.rules.live().borrow());
-    for rule in live.catch_alls().into_iter().take(RULES) {
+    for Taken { entries, cut_off_at } in answered {
         if counted.messages >= MESSAGES {
             complete = false;
             break;
         }
-        let filter = Filter {
-            app: app.clone(),
-            direction: Some(Direction::In),
-            rule: Some(rule),
-            since: Some(since),
-            ..Filter::default()
-        };
-        let (mut pages, mut cursor) = (0, None::<Cursor>);
-        loop {
-            let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
-            let looked_back_to = found.back_to;
-            found.entries.into_iter().for_each(|entry| counted.add(entry));
-            cursor = found.next;
-            pages += 1;
-            if cursor.is_none() {
-                break;
-            }
-            if counted.messages >= MESSAGES || pages == PAGES {
-                back_to = back_to.max(looked_back_to);
-                complete = false;
-                break;
-            }
+        entries.into_iter().for_each(|entry| counted.add(entry));
+        if let Some(at) = cut_off_at {
+            back_to = back_to.max(at);
+            complete = false;
         }
     }
     Ok(Texts {
@@ -167,6 +215,39 @@ async fn texts(console: &Console, app: Option<AppName>, since: Timestamp) -> Res
         back_to,
         complete,
     })
+}
+
+/// The newest messages that a rule took.
+struct Taken {
+    entries: Vec<Entry>,
+    /// How far back they reach; none when they are all.
+    cut_off_at: Option<Timestamp>,
+}
+
+async fn taken(
+    console: &Console,
+    app: Option<&AppName>,
+    since: Timestamp,
+    rule: RuleName,
+) -> Result<Taken, StoreError> {
+    let filter = Filter {
+        app: app.cloned(),
+        direction: Some(Direction::In),
+        rule: Some(rule),
+        since: Some(since),
+        ..Filter::default()
+    };
+    let (mut entries, mut cursor, mut pages) = (Vec::new(), None::<Cursor>, 0);
+    loop {
+        let found = console.store.search(&filter, cursor.as_ref(), PAGE).await?;
+        entries.extend(found.entries);
+        cursor = found.next;
+        pages += 1;
+        if cursor.is_none() || entries.len() >= MESSAGES || pages == PAGES {
+            let cut_off_at = cursor.map(|_| found.back_to);
+            return Ok(Taken { entries, cut_off_at });
+        }
+    }
 }
 
 /// Texts while they are counted.

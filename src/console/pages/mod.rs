@@ -31,7 +31,7 @@ use serde::Deserialize;
 use warp::reply::Response;
 
 use super::Console;
-use super::access::{Way, Who};
+use super::access::{self, Way, Who};
 use super::assets;
 use super::html::{self, Watch};
 use super::problem::Problem;
@@ -93,7 +93,7 @@ pub(super) struct Frame {
     pub title: String,
     pub who: Who,
     pub watch: Watch,
-    /// Path and query of this page, to come back to.
+    /// Path and query of the page to come back to: this one, if it can be asked for.
     pub here: String,
     /// The names of all apps, in the order of the config.
     pub apps: Vec<String>,
@@ -105,10 +105,6 @@ impl Frame {
     /// The frame of the page that a request asks for.
     pub fn new(console: &Console, request: &Request, place: Place, title: impl Into<String>) -> Self {
         let head = &request.head;
-        let here = match head.query.as_str() {
-            "" => head.path.clone(),
-            query => format!("{}?{query}", head.path),
-        };
         Self {
             lang: request.lang,
             w: request.lang.words(),
@@ -121,7 +117,7 @@ impl Frame {
                 now: console.clock.now(),
                 lang: request.lang,
             },
-            here,
+            here: access::way_back(console, head),
             apps: console.apps.iter().map(|app| app.name.to_string()).collect(),
             news: request.news,
         }
@@ -243,6 +239,7 @@ pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
     let heading = match problem.status() {
         StatusCode::NOT_FOUND => w.frame.not_found,
         StatusCode::FORBIDDEN => w.frame.forbidden,
+        StatusCode::PAYLOAD_TOO_LARGE => w.frame.too_large,
         _ => w.frame.wrong,
     };
     let page = ProblemPage {
@@ -261,8 +258,8 @@ pub(super) fn problem(lang: Lang, theme: Theme, problem: &Problem) -> Response {
     }
 }
 
-/// Where a stranger is sent.
-pub(super) fn to_sign_in(path: &str) -> Response {
-    let next: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+/// Where a stranger is sent, to be led on to `next` from there.
+pub(super) fn to_sign_in(next: &str) -> Response {
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
     html::see_other(&format!("/sign-in?next={next}"))
 }

@@ -7,12 +7,11 @@ use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use warp::reply::Response;
 
 use super::{Frame, Place};
 use crate::console::Console;
-use crate::console::access::{SESSION, SESSION_TIME, Way};
+use crate::console::access::{SESSION, SESSION_TIME, Way, password_digest};
 use crate::console::html::{html, own_place, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
@@ -75,7 +74,7 @@ pub(in crate::console) async fn sign_in(
         .await
     {
         Ok(user) => {
-            let password = Sha256::digest(user.password_hash.expose_secret());
+            let password = password_digest(user);
             let token = console
                 .store
                 .create_session(&user.name, &password, SESSION_TIME)

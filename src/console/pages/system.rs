@@ -9,10 +9,9 @@ use warp::reply::Response;
 
 use super::{Frame, Place};
 use crate::console::Console;
-use crate::console::api::system::place;
 use crate::console::data::Page;
 use crate::console::data::health::TokenState;
-use crate::console::data::system::{AppState, Deed, Refused, System, deeds};
+use crate::console::data::system::{AppState, Deed, Refused, System, deeds, place};
 use crate::console::html::{html, number, size};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
