@@ -417,3 +417,53 @@ async fn snippets_are_kept_renamed_and_deleted() {
         .await
         .expect("it stops");
 }
+
+#[tokio::test]
+async fn a_search_keeps_to_the_filter_and_the_limit_and_comes_to_an_end() {
+    let world = world().await;
+    let daemon = world.daemon().await;
+    for (who, text) in [
+        ("oAnn", "怎么退款"),
+        ("oAnn", "多少钱"),
+        ("oBob", "退款"),
+        ("oBea", "退款呢"),
+        ("退款", "oB"),
+    ] {
+        world.say(who, text).await;
+    }
+    world.outbox_empty().await;
+    let viewer = Asker::new(&world, "viewer");
+    let found = async |query: &str| {
+        let (mut found, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = viewer
+                .json(&format!("/api/conversations?limit=1&{query}&cursor={next}"))
+                .await;
+            let items = page["items"].as_array().expect("items");
+            assert!(items.len() <= 1, "{page}");
+            found.extend(
+                items
+                    .iter()
+                    .map(|item| item["openid"].as_str().expect("a text").to_owned()),
+            );
+            match page["next"].as_str() {
+                Some(more) => next = more.replace(':', "%3A"),
+                None => break found,
+            }
+        }
+    };
+    let refund = "q=%E9%80%80%E6%AC%BE";
+    assert_eq!(found(refund).await, ["oBea", "oBob", "oAnn"]);
+    // What was asked last of oAnn was answered, though the row that has the text was not.
+    assert_eq!(
+        found(&format!("{refund}&show=unanswered")).await,
+        ["oBea", "oBob"]
+    );
+    assert_eq!(found(&format!("{refund}&show=muted")).await, [""; 0]);
+    assert_eq!(
+        found("q=oB").await,
+        ["oBea", "oBob", "退款"],
+        "by openid, then by text"
+    );
+    daemon.stop().await;
+}

@@ -232,16 +232,17 @@ async fn replies_that_failed_are_sent_again_or_dropped_by_hand() {
         ]
     );
 
-    for body in [
-        json!({}),
-        json!({ "ids": [] }),
-        json!({ "ids": ["x"] }),
-        json!({ "all": "sent" }),
-        json!({ "ids": [first], "more": 1 }),
+    for (body, status) in [
+        (json!({}), 422),
+        (json!({ "ids": [first], "all": "failed" }), 422),
+        (json!({ "ids": [] }), 400),
+        (json!({ "ids": ["x"] }), 400),
+        (json!({ "all": "sent" }), 400),
+        (json!({ "ids": [first], "more": 1 }), 400),
     ] {
         assert_eq!(
             post(&world, "ann", "/api/outbox/resend", &body).await.0,
-            400,
+            status,
             "{body}"
         );
     }
@@ -333,5 +334,33 @@ async fn the_system_page_tells_the_machinery_and_no_secret() {
 
     let stranger = http().get(format!("{}/api/system", world.admin)).send().await;
     assert_eq!(stranger.expect("answered").status(), 401);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_and_the_page_of_unanswered_texts_tell_the_same() {
+    let world = shop().await;
+    world.write_rules(&format!(
+        "{RULES}[[rule]]\nname = \"default\"\npriority = -1\nwhen.msg_type = \"text\"\nreply = \"请稍等\"\n"
+    ));
+    let daemon = world.daemon().await;
+    for text in ["几点开门", "怎么退款", "请问怎么退款啊", "有没有蓝色的"] {
+        world.say("o1", text).await;
+    }
+    world.outbox_empty().await;
+    let overview = api(&world, "vic", "/api/overview?window=14d").await;
+    let page = api(&world, "vic", "/api/unanswered?days=14").await;
+    assert_eq!(overview["unanswered"]["messages"], 3, "{overview}");
+    assert_eq!(overview["unanswered"]["messages"], page["messages"]);
+    let (short, long) = (&overview["unanswered"]["groups"], &page["groups"]);
+    assert_eq!(short.as_array().map(Vec::len), Some(2), "{short}");
+    for n in 0..2 {
+        assert_eq!(short[n]["count"], long[n]["count"]);
+        assert_eq!(short[n]["texts"][0], long[n]["texts"][0]["text"]);
+    }
+    // What comes now is not hidden by what was known.
+    world.say("o1", "有没有蓝色的").await;
+    let overview = api(&world, "vic", "/api/overview?window=14d").await;
+    assert_eq!(overview["unanswered"]["messages"], 4);
     daemon.stop().await;
 }

@@ -3,6 +3,7 @@
 mod alarm;
 mod by_hand;
 mod cli;
+mod console_access;
 mod console_conversations;
 mod console_overview;
 mod console_rules;

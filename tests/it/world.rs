@@ -85,7 +85,7 @@ impl Plan {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let api = format!("http://{}", listener.local_addr().expect("bound"));
-        let (port, admin) = (free_port(), free_port());
+        let [port, admin] = free_ports();
         let account = Account {
             kind: AppKind::MiniProgram,
             app_id: "wx0123456789abcdef".into(),
@@ -223,7 +223,12 @@ impl World {
 
     /// The whole log, oldest first.
     pub async fn log(&self) -> Vec<Entry> {
-        let url = format!("sqlite://{}", self.path("wxreply.db").display());
+        self.log_in(&self.path("wxreply.db")).await
+    }
+
+    /// The whole log in a database, oldest first.
+    pub async fn log_in(&self, database: &Path) -> Vec<Entry> {
+        let url = format!("sqlite://{}", database.display());
         let metrics = Arc::new(Metrics::new());
         let store = Store::open(&url, Access::Command, Arc::new(SystemClock), metrics)
             .await
@@ -348,8 +353,12 @@ pub fn http() -> reqwest::Client {
 }
 
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("a free port")
-        .port()
+    let [port] = free_ports();
+    port
+}
+
+/// Ports that are free and differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let bound = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    bound.map(|listener| listener.local_addr().expect("bound").port())
 }

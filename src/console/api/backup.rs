@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use tokio::task::spawn_blocking;
 use warp::Reply;
 use warp::reply::Response;
@@ -35,6 +35,15 @@ const PIECE: usize = 256 * 1024;
     ),
 )]
 pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
+    // A link of somebody's that is followed, or a page of theirs that fetches it, would cost a copy.
+    let site = request.head.header("sec-fetch-site");
+    if site.is_some_and(|site| !matches!(site, "none" | "same-origin")) {
+        let detail = "a backup is fetched from the console's own pages, or by a program";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    if request.head.method == Method::HEAD {
+        return Ok(named(&console, Response::default()));
+    }
     // It goes when the last byte is sent, or nobody wants it any more.
     let file = console
         .store
@@ -44,8 +53,7 @@ pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> 
             BackupError::Running(_) => Problem::conflict(error.to_string()),
             error => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         })?;
-    let (user, address) = (&request.who.name, request.head.peer());
-    let address = address.map(|address| address.ip().to_string());
+    let (user, address) = (&request.who.name, request.head.from);
     let detail = serde_json::json!({ "address": address });
     console.store.audit(user, "backup", "", detail).await?;
 
@@ -74,7 +82,11 @@ pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> 
             }
         }
     });
-    let mut response = warp::reply::stream(pieces).into_response();
+    Ok(named(&console, warp::reply::stream(pieces).into_response()))
+}
+
+/// With the name and the kind of the file.
+fn named(console: &Console, mut response: Response) -> Response {
     let now = console.clock.now().to_zoned(console.timezone.clone());
     let name = format!(
         "attachment; filename=\"wxreply-{}.db\"",
@@ -88,5 +100,5 @@ pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> 
     if let Ok(name) = HeaderValue::from_str(&name) {
         headers.insert(header::CONTENT_DISPOSITION, name);
     }
-    Ok(response)
+    response
 }

@@ -96,7 +96,7 @@ pub(in crate::console) async fn messages(
     let cursor = cursor(query.cursor.as_deref())?;
     let found = console
         .store
-        .thread(&app, &openid, cursor.as_ref(), rows(query.limit)?)
+        .thread(&app, &openid, cursor.as_ref(), rows(query.limit)?.into())
         .await?;
     if found.entries.is_empty() && console.user(&app, &openid).await?.is_none() {
         return Err(Problem::not_found());

@@ -116,8 +116,9 @@ pub(in crate::console) async fn export(console: Arc<Console>, request: Request) 
     let mut pieces = rows(console.store.clone(), query.filter(&console)?, format);
     let stop = console.stop.clone();
     let stream = poll_fn(move |context| match stop.is_cancelled() {
-        true => Poll::Ready(None),
-        false => pieces.poll_recv(context),
+        // An end would pass for the end of the log.
+        true => Poll::Ready(Some(Err(std::io::Error::other("the daemon stops")))),
+        false => pieces.poll_recv(context).map_err(std::io::Error::other),
     });
     let mut response = warp::reply::stream(stream).into_response();
     let (content_type, name) = match format {

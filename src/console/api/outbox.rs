@@ -9,13 +9,11 @@ use warp::reply::Response;
 use super::json;
 use crate::console::Console;
 use crate::console::data::app;
+use crate::console::data::log::rows;
 use crate::console::data::outbox::{self, Outbox, OutboxCursor, OutboxList};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
 use crate::message::MessageId;
-
-/// The longest part of a list.
-const MOST: u32 = 200;
 
 /// Ids in one request.
 const MOST_IDS: usize = 1000;
@@ -33,13 +31,8 @@ pub(in crate::console) struct Wanted {
     /// Where to go on: the `next` of the part before.
     cursor: Option<String>,
     /// The most replies to give.
-    #[serde(default = "usual")]
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: u32,
-}
-
-fn usual() -> u32 {
-    50
+    limit: Option<u16>,
 }
 
 /// A list of the outbox, and how long each list is.
@@ -60,12 +53,10 @@ fn usual() -> u32 {
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let wanted: Wanted = request.query()?;
-    if !(1..=MOST).contains(&wanted.limit) {
-        return Err(Problem::bad_request(format!("`limit` is 1 to {MOST}")));
-    }
+    let limit = rows(wanted.limit)?.into();
     let app = app::chosen(&console, wanted.app.as_deref())?;
     let cursor: Option<OutboxCursor> = wanted.cursor.map(|cursor| cursor.parse()).transpose()?;
-    json(&Outbox::gather(&console, wanted.status, app.as_ref(), cursor, wanted.limit).await?)
+    json(&Outbox::gather(&console, wanted.status, app.as_ref(), cursor, limit).await?)
 }
 
 /// Some replies.
@@ -82,13 +73,19 @@ pub(in crate::console) struct These {
 #[schema(pattern = "^[0-7][0-9a-hjkmnp-tv-z]{12}$", example = "1h4vq0x9g3r2k")]
 pub(in crate::console) struct Id(String);
 
-/// A whole list.
+/// Some replies, or all that failed: `ids` or `all`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::console) struct All {
+#[schema(example = json!({ "all": "failed" }))]
+pub(in crate::console) struct Which {
+    /// Their ids.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 1000)]
+    ids: Option<Vec<Id>>,
     /// Every reply that failed.
-    all: Failed,
-    /// Of one app alone.
+    #[serde(default)]
+    all: Option<Failed>,
+    /// Of one app alone; goes with `all`.
     #[serde(default)]
     app: Option<String>,
 }
@@ -97,14 +94,6 @@ pub(in crate::console) struct All {
 #[serde(rename_all = "lowercase")]
 pub(in crate::console) enum Failed {
     Failed,
-}
-
-/// Some replies, or all that failed.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
-pub(in crate::console) enum Which {
-    These(These),
-    All(All),
 }
 
 impl These {
@@ -143,23 +132,34 @@ fn changed(ids: &[MessageId]) -> Result<Response, Problem> {
         (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Neither `ids` nor `all` is there, or both are", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn resend(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let by = &request.who.name;
-    let ids = match request.json::<Which>()? {
-        Which::These(these) => {
-            let ids = these.ids()?;
+    let ids = match request.json()? {
+        Which {
+            ids: Some(ids),
+            all: None,
+            app: None,
+        } => {
+            let ids = These { ids }.ids()?;
             console.store.resend(&ids, console.clock.now(), by).await?
         }
-        Which::All(All {
-            all: Failed::Failed,
+        Which {
+            ids: None,
+            all: Some(Failed::Failed),
             app,
-        }) => {
+        } => {
             let app = app::chosen(&console, app.as_deref())?;
             outbox::resend_failed(&console, app.as_ref(), by).await?
+        }
+        _ => {
+            let detail = r#"send {"ids": […]}, or {"all": "failed"}, which may go with "app""#;
+            return Err(Problem::unprocessable(detail));
         }
     };
     changed(&ids)
@@ -177,6 +177,7 @@ pub(in crate::console) async fn resend(console: Arc<Console>, request: Request) 
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),

@@ -1,6 +1,8 @@
 //! Conversations: who wrote last, and what was said.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -11,8 +13,8 @@ use super::log::{cursor, rows};
 use super::message::Message;
 use crate::console::Console;
 use crate::console::problem::Problem;
-use crate::message::{AppName, Contact, Entry, InboundStatus};
-use crate::store::{self, ConversationFilter, Filter, StoreError};
+use crate::message::{AppName, Entry};
+use crate::store::{self, ConversationFilter, Cursor, Filter, StoreError};
 
 /// Which conversations. What is absent or empty does not restrict.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -90,9 +92,6 @@ pub(in crate::console) struct ConversationPage {
     pub back_to: Option<Timestamp>,
 }
 
-/// Rows that a search looks for, for each conversation that fits a page: several may be of one.
-const HITS: usize = 2;
-
 impl ConversationQuery {
     /// What is searched for.
     pub fn wanted(&self) -> Option<&str> {
@@ -111,7 +110,7 @@ impl Console {
         &self,
         query: &ConversationQuery,
     ) -> Result<ConversationPage, Problem> {
-        let limit = rows(query.limit)?;
+        let limit: usize = rows(query.limit)?.into();
         let show = query.show.unwrap_or_default();
         let filter = ConversationFilter {
             app: query.app(),
@@ -133,70 +132,117 @@ impl Console {
                 next: page.next.map(|cursor| cursor.to_string()),
             });
         };
-        let named = async {
-            // Openids stand on the first page of what is found.
-            if query.cursor.as_deref().is_some_and(|cursor| !cursor.is_empty()) || !may_be_openid(wanted) {
-                return Ok(Vec::new());
-            }
+        let now = self.clock.now();
+        let at: Part = query.cursor.as_deref().unwrap_or_default().parse()?;
+        let mut items = Vec::new();
+        if let (Part::Named(after), true) = (&at, may_be_openid(wanted)) {
             let filter = ConversationFilter {
                 openid_prefix: Some(wanted.to_owned()),
                 ..filter.clone()
             };
-            let page = self.store.conversations(&filter, None, limit).await?;
-            Ok::<_, Problem>(page.conversations)
+            let page = self.store.conversations(&filter, after.as_ref(), limit).await?;
+            items.extend(
+                page.conversations
+                    .into_iter()
+                    .map(|found| conversation(found, now)),
+            );
+            let next = match page.next {
+                Some(after) => Some(Part::Named(Some(after))),
+                None if items.len() >= limit => Some(Part::Said(None)),
+                None => None,
+            };
+            if let Some(next) = next {
+                return Ok(ConversationPage {
+                    items,
+                    next: Some(next.to_string()),
+                    back_to: None,
+                });
+            }
+        }
+        let after = match at {
+            Part::Said(after) => after,
+            Part::Named(_) => None,
         };
-        let (named, said) = tokio::try_join!(named, self.hits(query, wanted, show, limit))?;
-        let now = self.clock.now();
-        let mut page = said;
-        let known: BTreeSet<_> = page.items.iter().map(key).collect();
-        let named = named.into_iter().map(|found| conversation(found, now));
-        let named: Vec<_> = named.filter(|found| !known.contains(&key(found))).collect();
-        page.items.splice(0..0, named);
+        let mut page = self
+            .hits(&filter, wanted, after.as_ref(), limit - items.len())
+            .await?;
+        // Whose openid begins so has been told before.
+        page.items
+            .retain(|found| !may_be_openid(wanted) || !found.openid.starts_with(wanted));
+        page.items.splice(0..0, items);
         Ok(page)
     }
 
-    /// The conversations in which something was said.
+    /// The conversations in which something was said: at most as many as rows are looked for.
     async fn hits(
         &self,
-        query: &ConversationQuery,
-        wanted: &str,
-        show: Show,
+        wanted: &ConversationFilter,
+        text: &str,
+        after: Option<&Cursor>,
         limit: usize,
     ) -> Result<ConversationPage, Problem> {
         let filter = Filter {
-            app: query.app(),
-            search: Some(wanted.to_owned()),
-            status: (show == Show::Unanswered).then(|| InboundStatus::Unmatched.as_str().to_owned()),
+            app: wanted.app.clone(),
+            search: Some(text.to_owned()),
             ..Filter::default()
         };
-        let cursor = cursor(query.cursor.as_deref())?;
-        let found = self.store.search(&filter, cursor.as_ref(), limit * HITS).await?;
+        let found = self.store.search(&filter, after, limit).await?;
         let mut seen = BTreeSet::new();
         let mut hits: Vec<Entry> = found.entries;
-        hits.retain(|entry| seen.insert((entry.app.clone(), entry.openid.clone())));
-        let contacts = hits.iter().map(|entry| async {
-            let (contact, _) = self.store.contact(&entry.app, &entry.openid).await?;
-            Ok::<_, StoreError>(contact)
+        hits.retain(|entry| {
+            // A push that could not be read is nobody's.
+            !entry.openid.as_str().is_empty() && seen.insert((entry.app.clone(), entry.openid.clone()))
         });
-        let contacts = try_join_all(contacts).await?;
         let now = self.clock.now();
-        let rows = hits
-            .into_iter()
-            .zip(contacts)
-            .map(|(entry, contact)| hit(entry, &contact, now));
-        let items = rows
-            .filter(|row| show != Show::Muted || row.muted_until.is_some())
-            .collect();
+        // What a filter asks for is asked of the conversation, not of the row that has the text.
+        let items = try_join_all(hits.into_iter().map(|entry| async {
+            let exact = ConversationFilter {
+                app: Some(entry.app.clone()),
+                openid_prefix: Some(entry.openid.as_str().to_owned()),
+                ..wanted.clone()
+            };
+            let mut page = self.store.conversations(&exact, None, 1).await?;
+            // An openid that goes on comes behind the one that it goes on from.
+            let own = page.conversations.pop().filter(|own| own.openid == entry.openid);
+            Ok::<_, StoreError>(own.map(|own| hit(entry, own, now)))
+        }));
         Ok(ConversationPage {
-            items,
+            items: items.await?.into_iter().flatten().collect(),
             back_to: found.next.as_ref().map(|_| found.back_to),
-            next: found.next.map(|cursor| cursor.to_string()),
+            next: found.next.map(|cursor| Part::Said(Some(cursor)).to_string()),
         })
     }
 }
 
-fn key(conversation: &Conversation) -> (String, String) {
-    (conversation.app.clone(), conversation.openid.clone())
+/// What a search goes on with: those whose openid begins so, or what was said.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Named(Option<Cursor>),
+    Said(Option<Cursor>),
+}
+
+impl FromStr for Part {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text.split_once(':') {
+            Some(("openid", rest)) => Ok(Self::Named(cursor(Some(rest))?)),
+            Some(("text", rest)) => Ok(Self::Said(cursor(Some(rest))?)),
+            None if text.is_empty() => Ok(Self::Named(None)),
+            _ => cursor(Some(text)).map(Self::Said),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (part, after) = match self {
+            Self::Named(after) => ("openid", after),
+            Self::Said(after) => ("text", after),
+        };
+        write!(f, "{part}:")?;
+        after.as_ref().map_or(Ok(()), |after| after.fmt(f))
+    }
 }
 
 /// Whether a text may be the beginning of an openid, which are made of letters, digits, `-` and `_`.
@@ -220,15 +266,12 @@ fn conversation(found: store::Conversation, now: Timestamp) -> Conversation {
     }
 }
 
-fn hit(entry: Entry, contact: &Contact, now: Timestamp) -> Conversation {
+/// A conversation with the row that has the text in the place of its last message.
+fn hit(entry: Entry, own: store::Conversation, now: Timestamp) -> Conversation {
     Conversation {
-        app: entry.app.to_string(),
-        openid: entry.openid.to_string(),
-        unanswered: false,
-        muted_until: contact.muted_until.filter(|until| *until > now),
-        waiting: contact.ledger.waiting,
         last: entry.into(),
         last_reply: None,
+        ..conversation(own, now)
     }
 }
 

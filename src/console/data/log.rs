@@ -181,14 +181,14 @@ impl LogQuery {
 
     /// How many rows.
     pub fn rows(&self) -> Result<usize, Problem> {
-        rows(self.limit)
+        Ok(rows(self.limit)?.into())
     }
 }
 
 /// How many rows a page has.
-pub(in crate::console) fn rows(limit: Option<u16>) -> Result<usize, Problem> {
+pub(in crate::console) fn rows(limit: Option<u16>) -> Result<u16, Problem> {
     match limit.unwrap_or(ROWS) {
-        limit @ 1..=MAX_ROWS => Ok(limit.into()),
+        limit @ 1..=MAX_ROWS => Ok(limit),
         _ => Err(Problem::bad_request(format!("`limit` is 1 to {MAX_ROWS}"))),
     }
 }
