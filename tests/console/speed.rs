@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::browser::Browser;
 use crate::shop::Shop;
 use crate::tour::Sights;
-use crate::world::{Process, free_port};
+use crate::world::{Process, free_ports};
 
 /// Measured so often; the median counts.
 const TIMES: usize = 5;
@@ -77,8 +77,9 @@ async fn serve(folder: &Path) -> (Process, String) {
     let text =
         std::fs::read_to_string(folder.join("wxreply.toml")).expect("the config that benches/log.rs wrote");
     let mut config: toml_edit::DocumentMut = text.parse().expect("TOML");
-    let admin = format!("127.0.0.1:{}", free_port());
-    config["listen"] = toml_edit::value(format!("127.0.0.1:{}", free_port()));
+    let [listen, admin] = free_ports();
+    let admin = format!("127.0.0.1:{admin}");
+    config["listen"] = toml_edit::value(format!("127.0.0.1:{listen}"));
     config["admin"]["listen"] = toml_edit::value(admin.as_str());
     let path = folder.join("speed.toml");
     std::fs::write(&path, config.to_string()).expect("writable");

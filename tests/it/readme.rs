@@ -277,6 +277,7 @@ fn every_metric_status_and_fault_is_explained() {
     let metrics = Metrics::new();
     metrics.refusal("shop", "signature");
     metrics.messages("shop", "matched", 1);
+    metrics.events("shop", "matched", 1);
     metrics.delivery("shop", "sent");
     metrics.token_renewal("shop", "renewed");
     metrics.rules_reload("loaded");

@@ -352,13 +352,8 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
-pub fn free_port() -> u16 {
-    let [port] = free_ports();
-    port
-}
-
 /// Ports that are free and differ.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let bound = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
     bound.map(|listener| listener.local_addr().expect("bound").port())
 }

@@ -151,14 +151,14 @@ pub(in crate::console) async fn grouped(
     app: Option<&AppName>,
     days: u16,
 ) -> Result<Arc<Grouped>, Problem> {
+    // Held meanwhile: who asks for the same is given the same, and who asks for something else has a core left for it.
+    let mut kept = console.last_grouped.0.lock().await;
     let key = Key {
         app: app.cloned(),
         days,
         news: *console.store.news().borrow(),
         rules: console.rules.live().borrow().version().clone(),
     };
-    // Held meanwhile: who asks for the same is given the same, and who asks for something else has a core left for it.
-    let mut kept = console.last_grouped.0.lock().await;
     kept.retain(|(_, at, _)| at.elapsed() < KEPT);
     if let Some((.., grouped)) = kept.iter().find(|(known, ..)| *known == key) {
         return Ok(Arc::clone(grouped));
