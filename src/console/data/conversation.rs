@@ -135,40 +135,37 @@ impl Console {
         let now = self.clock.now();
         let at: Part = query.cursor.as_deref().unwrap_or_default().parse()?;
         let mut items = Vec::new();
-        if let (Part::Named(after), true) = (&at, may_be_openid(wanted)) {
+        if at == Part::Named && may_be_openid(wanted) {
             let filter = ConversationFilter {
                 openid_prefix: Some(wanted.to_owned()),
                 ..filter.clone()
             };
-            let page = self.store.conversations(&filter, after.as_ref(), limit).await?;
+            let page = self.store.conversations(&filter, None, limit).await?;
             items.extend(
                 page.conversations
                     .into_iter()
                     .map(|found| conversation(found, now)),
             );
-            let next = match page.next {
-                Some(after) => Some(Part::Named(Some(after))),
-                None if items.len() >= limit => Some(Part::Said(None)),
-                None => None,
-            };
-            if let Some(next) = next {
+            if items.len() >= limit {
                 return Ok(ConversationPage {
                     items,
-                    next: Some(next.to_string()),
+                    next: Some(Part::Said(None).to_string()),
                     back_to: None,
                 });
             }
         }
         let after = match at {
             Part::Said(after) => after,
-            Part::Named(_) => None,
+            Part::Named => None,
         };
         let mut page = self
             .hits(&filter, wanted, after.as_ref(), limit - items.len())
             .await?;
-        // Whose openid begins so has been told before.
-        page.items
-            .retain(|found| !may_be_openid(wanted) || !found.openid.starts_with(wanted));
+        page.items.retain(|found| {
+            !items
+                .iter()
+                .any(|known| (&known.app, &known.openid) == (&found.app, &found.openid))
+        });
         page.items.splice(0..0, items);
         Ok(page)
     }
@@ -214,10 +211,10 @@ impl Console {
     }
 }
 
-/// What a search goes on with: those whose openid begins so, or what was said.
+/// What a search goes on with: those whose openid begins so, then what was said.
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
-    Named(Option<Cursor>),
+    Named,
     Said(Option<Cursor>),
 }
 
@@ -225,23 +222,21 @@ impl FromStr for Part {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        match text.split_once(':') {
-            Some(("openid", rest)) => Ok(Self::Named(cursor(Some(rest))?)),
-            Some(("text", rest)) => Ok(Self::Said(cursor(Some(rest))?)),
-            None if text.is_empty() => Ok(Self::Named(None)),
-            _ => cursor(Some(text)).map(Self::Said),
+        match text.strip_prefix("text:") {
+            Some(rest) => Ok(Self::Said(cursor(Some(rest))?)),
+            None if text.is_empty() => Ok(Self::Named),
+            None => cursor(Some(text)).map(Self::Said),
         }
     }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (part, after) = match self {
-            Self::Named(after) => ("openid", after),
-            Self::Said(after) => ("text", after),
-        };
-        write!(f, "{part}:")?;
-        after.as_ref().map_or(Ok(()), |after| after.fmt(f))
+        match self {
+            Self::Named => Ok(()),
+            Self::Said(None) => f.write_str("text:"),
+            Self::Said(Some(after)) => write!(f, "text:{after}"),
+        }
     }
 }
 
