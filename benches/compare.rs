@@ -8,6 +8,7 @@
 
 mod corpus;
 mod load;
+mod random;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -7,6 +7,7 @@
 //! disk stands beside the figures, for it decides the latency.
 
 mod load;
+mod random;
 
 use std::io::Write;
 use std::path::Path;

@@ -9,6 +9,7 @@
 
 mod generated;
 mod load;
+mod random;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@
 mod corpus;
 mod measure;
 mod peers;
+mod random;
 
 use std::alloc::System;
 use std::hint::black_box;

@@ -6,6 +6,7 @@
 //! own; the figures of its reloads are from its own metrics.
 
 mod load;
+mod random;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -3,10 +3,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
-#[path = "../random/mod.rs"]
-mod random;
-
-use random::Random;
+use crate::random::Random;
 use wxreply::text::normal_form;
 
 /// Rules, and messages to try on them.

@@ -1,16 +1,13 @@
 //! A made-up log of a shop: short Chinese texts of varied vocabulary, many customers, about half of the messages
 //! unanswered, through the real tables. The same in every run, but for its times: it ends a minute ago.
 
-#[path = "../random/mod.rs"]
-mod random;
-
 use std::path::Path;
 
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use wxreply::message::MessageId;
 
-pub use random::Random;
+pub use crate::random::Random;
 
 /// How far back the log goes.
 pub const DAYS: i64 = 180;

@@ -2,9 +2,6 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
-#[path = "../random/mod.rs"]
-mod random;
-
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::Path;
@@ -14,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use wxreply::wechat::{AesKey, msg_signature, seal, signature};
 
-use random::Random;
+use crate::random::Random;
 
 const RULES: usize = 1_000;
 const REQUESTS: usize = 60_000;

@@ -194,7 +194,7 @@ mod tests {
         let message = inbound(
             r#"{"FromUserName":"oTEST","CreateTime":1732250000,"MsgType":"text","Content":"hi","MsgId":23637352235060881}"#,
         );
-        assert_eq!(message.id.to_string(), "096gm91f4c5h0");
+        assert_eq!(message.id.to_string(), "096gm91v6st8g");
         let event = inbound(
             r#"{"FromUserName":"oTEST","CreateTime":1732250000,"MsgType":"event","Event":"e","L":["a",{"b":"c"}]}"#,
         );
