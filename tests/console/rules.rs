@@ -251,7 +251,7 @@ async fn who_may_not_change_rules_reads_and_tries_them() {
         .await;
     assert!(!browser.offers("Restore").await);
     browser.goto("/rules/new").await;
-    browser.sees("Your role does not allow this.").await;
+    browser.sees("This is not allowed.").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,10 +87,13 @@ async fn behind_a_proxy_with_https_the_cookie_is_secure_and_its_address_is_ours(
         "https://console.example.com:444",
         "https://example.com",
     ] {
-        let answer = sign_in(&world, "eve", PASSWORD, &[("origin", origin)]).await;
-        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{origin}");
-        let page = answer.text().await.expect("a page");
-        assert!(page.contains("`url` under [admin]"), "{page}");
+        for (language, words) in [("en", "`url` under [admin]"), ("zh-CN", "[admin] 的 `url`")] {
+            let headers = [("origin", origin), ("accept-language", language)];
+            let answer = sign_in(&world, "eve", PASSWORD, &headers).await;
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{origin}");
+            let page = answer.text().await.expect("a page");
+            assert!(page.contains(words), "{page}");
+        }
     }
 }
 
@@ -215,9 +218,10 @@ async fn what_is_saved_is_in_force_and_audited_though_the_browser_has_left() {
     assert_eq!(answer.status(), StatusCode::OK);
     let address = world.admin.strip_prefix("http://").expect("an address");
     // Many rules, so that it takes longer than the browser stays.
+    const PER_FILE: usize = 2_000;
     let rules = |n: usize| -> String {
         let rule = |m| format!("[[rule]]\nname = \"{n} {m}\"\nwhen.exact = \"{n} {m}\"\nreply = \"x\"\n");
-        (0..200).map(rule).collect()
+        (0..PER_FILE).map(rule).collect()
     };
     for n in 0..3 {
         let body = json!({ "text": rules(n) }).to_string();
@@ -246,7 +250,7 @@ async fn what_is_saved_is_in_force_and_audited_though_the_browser_has_left() {
         .await
         .expect("a body");
     let ready: Value = serde_json::from_str(&ready).expect("JSON");
-    assert_eq!(ready["rules"]["count"], 601, "{ready}");
+    assert_eq!(ready["rules"]["count"], 3 * PER_FILE + 1, "{ready}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

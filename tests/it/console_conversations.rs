@@ -160,7 +160,7 @@ async fn why_is_told_by_the_rules_of_then_and_by_those_of_now() {
     let id = log["items"][0]["id"].as_str().expect("an id").to_owned();
     let page = viewer.page(&format!("/messages/{id}")).await;
     assert!(
-        page.contains("没有出现") && page.contains("/rules/draft?text="),
+        page.contains("没有出现") && page.contains("/rules/draft?app=shop&#38;text="),
         "{page}"
     );
 

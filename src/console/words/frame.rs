@@ -35,7 +35,7 @@ words! {
         live: "Live", "实时";
         wrong: "Something is wrong", "出错了";
         not_found: "There is no such page.", "没有这个页面。";
-        forbidden: "Your role does not allow this.", "您的角色无权进行此操作。";
+        forbidden: "This is not allowed.", "不允许此操作。";
         too_large: "That is too long to be sent at once.", "内容太长，无法一次提交。";
         more: "More", "更多";
         older: "Older", "更早";

@@ -68,7 +68,8 @@ const SENTENCES: Table = &[
     ("viewer", "查看者"),
     ("agent", "客服"),
     ("editor", "编辑者"),
-    ("this request comes from another site's page", "请求来自其他网站的页面"),
+    ("this request comes from another site's page; if it does not, there is a proxy in between: set `url` under [admin] to the address that people type, or let the proxy pass that on (nginx: proxy_set_header Host $http_host)", "请求来自其他网站的页面。若并非如此，说明中间有代理：请把 [admin] 的 `url` 设为大家输入的地址，或让代理原样传递（nginx：proxy_set_header Host $http_host）"),
+    ("a backup is fetched from the console's own pages, or by a program", "备份只能从控制台自己的页面下载，或由程序获取"),
     ("without users, the console answers to localhost and 127.0.0.1 only; name users in [[admin.user]]", "没有配置用户时，控制台只接受 localhost 和 127.0.0.1；请在 [[admin.user]] 中配置用户"),
     // Pushes that were refused.
     ("the query lacks {}, or gives it twice", "请求参数缺少 {}，或重复出现"),
