@@ -230,7 +230,7 @@ async fn ask(console: &Console, head: &Head, needs: Needs) -> Result<Who, Proble
     }
 }
 
-fn word(role: Role) -> &'static str {
+pub(super) fn word(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",
         Role::Agent => "agent",

@@ -9,7 +9,10 @@ use super::data::finding::Finding;
 use crate::editing::EditError;
 use crate::store::StoreError;
 
-/// Problem details (RFC 9457), as `application/problem+json`.
+/// The media type of problem details.
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// Problem details (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
     /// What kind of problem it is; `about:blank` says that the status tells all.
@@ -110,7 +113,7 @@ impl Problem {
     pub fn into_json(self) -> Response {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = Response::new(body.into());
-        let value = HeaderValue::from_static("application/problem+json");
+        let value = HeaderValue::from_static(CONTENT_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, value);
         self.head(response)
     }

@@ -128,8 +128,8 @@ async fn strangers_are_sent_away_from_every_route_and_lower_roles_too() {
             let answer = asker.get(&path, &[("authorization", &key)]).await;
             let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
             assert!(!refused.contains(&answer.status()), "{what}: {}", answer.status());
-            let sent_away = answer.status() == StatusCode::SEE_OTHER
-                && text(&answer, "location").starts_with("/sign-in");
+            let sent_away =
+                answer.status() == StatusCode::SEE_OTHER && text(&answer, "location").starts_with("/sign-in");
             assert!(!sent_away, "{what}");
             assert!(!answer.status().is_server_error(), "{what}: {}", answer.status());
         }

@@ -28,8 +28,6 @@ const PIECE: usize = 256 * 1024;
     tag = "system",
     responses(
         (status = 200, description = "The database", content_type = "application/vnd.sqlite3", body = Vec<u8>),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "A backup is being made", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The copy can't be made", body = Problem, content_type = "application/problem+json"),
     ),

@@ -28,9 +28,7 @@ use crate::message::{AppName, MessageId, OpenId, Reply};
     responses(
         (status = 200, description = "A part of the list", body = ConversationPage),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -45,9 +43,7 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
     params(("app" = String, Path, description = "The app"), ("openid" = String, Path, description = "The user")),
     responses(
         (status = 200, description = "The user", body = User),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn user(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -81,10 +77,8 @@ pub(in crate::console) struct ThreadQuery {
     responses(
         (status = 200, description = "A part of the thread", body = LogPage),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn messages(
@@ -133,14 +127,9 @@ pub(in crate::console) struct Queued {
     responses(
         (status = 201, description = "It is queued", body = Queued),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "WeChat takes no reply now", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The text is empty or too long", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn reply(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -191,13 +180,8 @@ pub(in crate::console) struct Mute {
     responses(
         (status = 200, description = "The user", body = User),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The time is too long", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn mute(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -227,10 +211,7 @@ pub(in crate::console) async fn mute(console: Arc<Console>, request: Request) ->
     params(("app" = String, Path, description = "The app"), ("openid" = String, Path, description = "The user")),
     responses(
         (status = 200, description = "The user", body = User),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn unmute(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -265,10 +246,7 @@ pub(in crate::console) struct Forgotten {
     params(("app" = String, Path, description = "The app"), ("openid" = String, Path, description = "The user")),
     responses(
         (status = 200, description = "What was erased", body = Forgotten),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role editor", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn forget(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

@@ -29,9 +29,7 @@ use crate::message::MessageId;
     responses(
         (status = 200, description = "A part of the log", body = LogPage),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The cursor is none of this list's, or the parameters fit no message", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -46,9 +44,7 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
     params(("id" = String, Path, description = "The row's id")),
     responses(
         (status = 200, description = "The row", body = Message),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such row", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -77,9 +73,7 @@ pub(in crate::console) struct ExplainQuery {
     responses(
         (status = 200, description = "Why", body = Explanation),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such row", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn explain(
@@ -104,9 +98,7 @@ pub(in crate::console) async fn explain(
     responses(
         (status = 200, description = "The file, in pieces", content((String = "text/csv"), (String = "application/x-ndjson"))),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The cursor is none of this list's, or the parameters fit no message", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn export(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

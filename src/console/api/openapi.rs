@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use http::{Method, StatusCode};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use warp::reply::Response;
 
 use super::json;
-use crate::console::access::SESSION;
-use crate::console::problem::Problem;
+use crate::console::access::{self, Needs, SESSION};
+use crate::console::problem::{self, Problem};
 use crate::console::request::Request;
+use crate::console::routes::ROUTES;
 use crate::console::{Console, live};
 
 #[derive(OpenApi)]
@@ -65,7 +69,7 @@ use crate::console::{Console, live};
         super::versions::restore,
     ),
     components(schemas(Problem)),
-    modifiers(&Security),
+    modifiers(&Security, &Refusals),
     security(("basic" = []), ("session" = [])),
 )]
 struct Document;
@@ -87,6 +91,70 @@ impl Modify for Security {
     }
 }
 
+/// What any request may be told, so that the handlers' own descriptions need not say it.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut openapi.paths.paths {
+            let operations = [
+                (Method::GET, &mut item.get),
+                (Method::POST, &mut item.post),
+                (Method::PUT, &mut item.put),
+                (Method::DELETE, &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                let route = ROUTES
+                    .iter()
+                    .find(|route| route.method == method && route.path == path);
+                if let (Some(operation), Some(route)) = (operation, route) {
+                    describe(operation, route.needs);
+                }
+            }
+        }
+    }
+}
+
+fn describe(operation: &mut Operation, needs: Needs) {
+    let mut refusals = vec![(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The database does not answer".to_owned(),
+    )];
+    match needs {
+        Needs::Role(role) => refusals.extend([
+            (StatusCode::UNAUTHORIZED, "Nobody is signed in".to_owned()),
+            (
+                StatusCode::FORBIDDEN,
+                format!(
+                    "This takes the role {}, and no page of another site's may ask",
+                    access::word(role)
+                ),
+            ),
+        ]),
+        Needs::Nothing | Needs::Anyone | Needs::OwnKey => {}
+    }
+    if operation.request_body.is_some() {
+        refusals.extend([
+            (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".to_owned()),
+            (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body is no JSON".to_owned(),
+            ),
+        ]);
+    }
+    for (status, description) in refusals {
+        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content(problem::CONTENT_TYPE, content)
+            .build();
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry(status.as_str().to_owned())
+            .or_insert(RefOr::T(response));
+    }
+}
+
 /// `GET /api/openapi.json`
 pub(in crate::console) async fn get(_: Arc<Console>, _: Request) -> Result<Response, Problem> {
     json(&Document::openapi())
@@ -97,7 +165,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::console::routes::ROUTES;
 
     #[test]
     fn every_route_of_the_api_is_described_and_no_other() {
@@ -116,5 +183,25 @@ mod tests {
             .map(|route| (route.method.to_string(), route.path.to_owned()))
             .collect();
         assert_eq!(described, routed);
+    }
+
+    #[test]
+    fn every_operation_tells_how_it_may_refuse() {
+        let document = serde_json::to_value(Document::openapi()).expect("a document");
+        let says = |path: &str, method: &str, status: &str| {
+            let response = &document["paths"][path][method]["responses"][status];
+            response["description"].as_str().map(str::to_owned)
+        };
+        assert_eq!(
+            says("/api/outbox/resend", "post", "403").as_deref(),
+            Some("This takes the role agent, and no page of another site's may ask")
+        );
+        assert!(says("/api/outbox/resend", "post", "413").is_some());
+        assert_eq!(says("/api/outbox", "get", "413"), None, "it has no body");
+        assert_eq!(
+            says("/api/token", "get", "401").as_deref(),
+            Some("The key is missing or wrong"),
+            "what a handler says itself stands"
+        );
     }
 }

@@ -45,10 +45,7 @@ pub(in crate::console) struct Wanted {
         (status = 200, description = "A part of the list", body = Outbox),
         (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -129,13 +126,8 @@ fn changed(ids: &[MessageId]) -> Result<Response, Problem> {
     responses(
         (status = 200, description = "Which were queued again", body = Changed),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Neither `ids` nor `all` is there, or both are", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn resend(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -175,11 +167,6 @@ pub(in crate::console) async fn resend(console: Arc<Console>, request: Request) 
     responses(
         (status = 200, description = "Which were dropped", body = Changed),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn drop(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

@@ -34,10 +34,7 @@ pub(in crate::console) struct Wanted {
     responses(
         (status = 200, description = "How it goes", body = Overview),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

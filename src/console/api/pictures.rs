@@ -28,10 +28,8 @@ const POLICY: &str = "default-src 'none'; sandbox";
             (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/gif"), (Vec<u8> = "image/webp"),
             (Vec<u8> = "image/bmp"), (Vec<u8> = "application/octet-stream"),
         )),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such picture, or it is not fetched yet", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "It could not be fetched before WeChat dropped it", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn get(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

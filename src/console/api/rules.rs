@@ -24,9 +24,7 @@ use crate::message::AppName;
     responses(
         (status = 200, description = "The rules", body = Rules),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No app has this name", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -42,9 +40,7 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
     responses(
         (status = 200, description = "The rule", body = RuleDetail),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The app has no rule of this name", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn one(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -78,7 +74,6 @@ pub(in crate::console) struct RuleFile {
     tag = "rules",
     responses(
         (status = 200, description = "The files", body = RuleFiles),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They can't be read", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -102,7 +97,6 @@ pub(in crate::console) async fn files(console: Arc<Console>, _: Request) -> Resu
     params(("path" = String, Path, description = "Its path within the rules folder, `/` written as %2F")),
     responses(
         (status = 200, description = "The file", body = RuleFile),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such file", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No rule file has such a path", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It can't be read", body = Problem, content_type = "application/problem+json"),
@@ -140,14 +134,10 @@ pub(in crate::console) struct NewText {
     responses(
         (status = 200, description = "It is on the disk", body = SavedFiles),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The file was changed meanwhile, or can't be written", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The text is too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used like this; `findings` says why", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn write(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -175,13 +165,10 @@ pub(in crate::console) struct Base {
     responses(
         (status = 200, description = "It is gone", body = SavedFiles),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such file", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The file was changed meanwhile, or can't be written", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used like this; `findings` says why", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn delete(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -211,10 +198,7 @@ pub(in crate::console) struct Candidate {
     responses(
         (status = 200, description = "What is to be said of them", body = Check),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Another site's page asks", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No rule file has such a path", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The files on the disk can't be read", body = Problem, content_type = "application/problem+json"),
@@ -234,14 +218,10 @@ pub(in crate::console) async fn check(console: Arc<Console>, request: Request) -
     responses(
         (status = 200, description = "What they make of it", body = Trial),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Another site's page asks", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No app has this name", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn attempt(
@@ -269,13 +249,9 @@ pub(in crate::console) struct Replayed {
     responses(
         (status = 200, description = "What would change", body = Replay),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Another site's page asks", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Somebody else's are being judged", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn replay(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -298,7 +274,6 @@ pub(in crate::console) struct Running {
     tag = "rules",
     responses(
         (status = 200, description = "How far it is", body = Running),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn progress(console: Arc<Console>, _: Request) -> Result<Response, Problem> {
@@ -333,15 +308,10 @@ pub(in crate::console) struct SimpleChange {
     responses(
         (status = 200, description = "It is on the disk", body = SavedFiles),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such file", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The file was changed meanwhile, or can't be written", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too long", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rule says more than the form can, or the rules can't be used like this", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn simple(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -385,10 +355,7 @@ pub(in crate::console) struct Reloaded {
     tag = "rules",
     responses(
         (status = 200, description = "They are in force", body = Reloaded),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "They can't be used; the detail says why", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn reload(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

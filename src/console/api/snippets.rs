@@ -27,8 +27,6 @@ pub(in crate::console) struct Snippets {
     tag = "snippets",
     responses(
         (status = 200, description = "The snippets", body = Snippets),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, _: Request) -> Result<Response, Problem> {
@@ -55,13 +53,8 @@ pub(in crate::console) struct SnippetText {
     responses(
         (status = 200, description = "The snippet", body = Snippet),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No name stands in the path", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The name or the text is unfit, or there are too many", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn put(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -83,10 +76,7 @@ pub(in crate::console) async fn put(console: Arc<Console>, request: Request) -> 
     params(("name" = String, Path, description = "Its name")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This takes the role agent", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn delete(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

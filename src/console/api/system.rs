@@ -21,9 +21,6 @@ use crate::console::request::Request;
     tag = "system",
     responses(
         (status = 200, description = "The machinery", body = System),
-        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn get(console: Arc<Console>, _: Request) -> Result<Response, Problem> {
@@ -51,9 +48,6 @@ pub(in crate::console) struct Part {
         (status = 200, description = "A part of the trail", body = Page<Deed>),
         (status = 422, description = "The cursor is none of this list's", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "A parameter can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Nobody signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn audit(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

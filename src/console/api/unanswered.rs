@@ -22,9 +22,7 @@ use crate::console::request::Request;
     responses(
         (status = 200, description = "The texts", body = Unanswered),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No app has this name", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -55,10 +53,7 @@ pub(in crate::console) struct Wish {
     responses(
         (status = 200, description = "The draft", body = Draft),
         (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Another site's page asks", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No rule can ask for these texts", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No app has this name", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The files on the disk can't be read", body = Problem, content_type = "application/problem+json"),

@@ -28,8 +28,6 @@ pub(in crate::console) struct History {
     tag = "versions",
     responses(
         (status = 200, description = "The history", body = History),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn list(console: Arc<Console>, _: Request) -> Result<Response, Problem> {
@@ -45,9 +43,7 @@ pub(in crate::console) async fn list(console: Arc<Console>, _: Request) -> Resul
     params(("version" = String, Path, description = "The version")),
     responses(
         (status = 200, description = "The version", body = VersionFiles),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "It was never live here", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn one(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -86,9 +82,7 @@ pub(in crate::console) struct Differences {
     responses(
         (status = 200, description = "The differences", body = Differences),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "One of them was never live here", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn diff(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
@@ -110,13 +104,10 @@ pub(in crate::console) async fn diff(console: Arc<Console>, request: Request) ->
     params(("version" = String, Path, description = "The version")),
     responses(
         (status = 200, description = "It is on the disk", body = SavedFiles),
-        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role does not allow it", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "It was never live here", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The files can't be written", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used any more; `findings` says why", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn restore(
