@@ -1,7 +1,5 @@
 //! The outbox as a person sees it: what waits, and what did not reach its customer.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite};
@@ -11,7 +9,7 @@ use super::row::{At, Cells};
 use super::{Store, StoreError};
 use crate::message::{AppName, Entry, MessageId, OutboundStatus};
 
-/// How many replies of one app stand where.
+/// How many replies stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OutboxCounts {
     /// Waiting to be sent, those being sent among them.
@@ -50,21 +48,22 @@ impl OutboxEntry {
     }
 }
 
+/// Without `group by app`: sorting tens of thousands of replies that failed in half a year took four times as long as
+/// counting them.
 const COUNTS: [&str; 3] = [
-    "select app, 'queued', count(*) from messages where status = 'queued' group by app",
-    "select app, 'leased', count(*) from messages where lease is not null group by app",
-    "select app, status, count(*) from messages where status in ('failed', 'dropped', 'uncertain') group by status, app",
+    "select 'queued', count(*) from messages where status = 'queued'",
+    "select 'leased', count(*) from messages where lease is not null",
+    "select status, count(*) from messages where status in ('failed', 'dropped', 'uncertain')",
 ];
 
 impl Store {
-    /// How many replies stand where, by app; apps without any are left out.
-    pub async fn outbox_counts(&self) -> Result<BTreeMap<AppName, OutboxCounts>, StoreError> {
+    /// How many replies stand where, of one app or of all.
+    pub async fn outbox_counts(&self, app: Option<&AppName>) -> Result<OutboxCounts, StoreError> {
         let mut conn = self.reader().await?;
-        let mut all: BTreeMap<AppName, OutboxCounts> = BTreeMap::new();
+        let mut counts = OutboxCounts::default();
         for sql in COUNTS {
-            let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).fetch_all(&mut *conn).await?;
-            for (app, status, count) in rows {
-                let counts = all.entry(app.into()).or_default();
+            let rows: Vec<(String, i64)> = count(sql, app).build_query_as().fetch_all(&mut *conn).await?;
+            for (status, count) in rows {
                 let place = match status.as_str() {
                     "queued" => &mut counts.queued,
                     "leased" => &mut counts.leased,
@@ -75,7 +74,7 @@ impl Store {
                 *place += count.unsigned_abs();
             }
         }
-        Ok(all)
+        Ok(counts)
     }
 
     /// Replies of a status: the queued ones by when they are due, the others with the newest first; of one app or of
@@ -110,6 +109,15 @@ impl Store {
             })
             .collect()
     }
+}
+
+fn count(sql: &str, app: Option<&AppName>) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(sql);
+    if let Some(app) = app {
+        query.push(" and app = ").push_bind(app.as_str().to_owned());
+    }
+    query.push(" group by 1");
+    query
 }
 
 fn list(
@@ -200,7 +208,6 @@ mod tests {
         for (delivery, outcome) in of_the_shop.zip(outcomes) {
             bench.settle(delivery, outcome).await;
         }
-        let counts = bench.store.outbox_counts().await.expect("read");
         let shop = OutboxCounts {
             queued: 2,
             leased: 0,
@@ -213,7 +220,16 @@ mod tests {
             leased: 1,
             ..OutboxCounts::default()
         };
-        assert_eq!(counts, [("shop".into(), shop), ("other".into(), waiting)].into());
+        for (app, counts) in [
+            ("shop", shop),
+            ("other", waiting),
+            ("none", OutboxCounts::default()),
+        ] {
+            let told = bench.store.outbox_counts(Some(&app.into())).await.expect("read");
+            assert_eq!(told, counts, "{app}");
+        }
+        let all = bench.store.outbox_counts(None).await.expect("read");
+        assert_eq!((all.queued, all.leased, all.failed), (3, 1, 3));
 
         let list = async |status, app: Option<&AppName>, after, limit| {
             let list = bench.store.outbox_entries(status, app, after, limit).await;
@@ -256,10 +272,17 @@ mod tests {
             let sql = list(status, None, Some((at(0), MessageId::from_i64(0))), 9);
             (sql.into_string(), index)
         });
-        let counts = COUNTS
-            .into_iter()
-            .zip(["messages_by_queue", "messages_by_lease", "messages_unsent"])
-            .map(|(sql, index)| (sql.to_owned(), index));
+        let counts = [
+            (None, ["messages_by_due", "messages_by_lease", "messages_unsent"]),
+            (
+                Some("shop".into()),
+                ["messages_by_queue", "messages_by_lease", "messages_unsent"],
+            ),
+        ];
+        let counts = counts.iter().flat_map(|(app, indexes)| {
+            let counts = COUNTS.into_iter().zip(indexes);
+            counts.map(|(sql, index)| (count(sql, app.as_ref()).into_string(), *index))
+        });
         for (sql, index) in lists.into_iter().chain(counts) {
             let sql = AssertSqlSafe(format!("explain query plan {sql}")).into_sql_str();
             let plan = sqlx::query(sql).fetch_all(&mut raw).await.expect("a plan");

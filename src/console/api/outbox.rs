@@ -53,7 +53,8 @@ pub(in crate::console) async fn list(console: Arc<Console>, request: Request) ->
     let limit = rows(wanted.limit)?.into();
     let app = app::chosen(&console, wanted.app.as_deref())?;
     let cursor: Option<OutboxCursor> = wanted.cursor.map(|cursor| cursor.parse()).transpose()?;
-    json(&Outbox::gather(&console, wanted.status, app.as_ref(), cursor, limit).await?)
+    let (_, outbox) = Outbox::gather(&console, Some(wanted.status), app.as_ref(), cursor, limit).await?;
+    json(&outbox)
 }
 
 /// Some replies.

@@ -10,7 +10,7 @@ use super::message::Message;
 use crate::console::Console;
 use crate::console::problem::Problem;
 use crate::message::{AppName, MessageId, OutboundStatus};
-use crate::store::{OutboxCounts, OutboxEntry, StoreError};
+use crate::store::{OutboxEntry, StoreError};
 use crate::wechat::errcode;
 
 /// Which list of the outbox.
@@ -65,21 +65,14 @@ pub(in crate::console) struct Standings {
 impl Standings {
     /// Those of one app, or of all.
     pub async fn gather(console: &Console, app: Option<&AppName>) -> Result<Self, StoreError> {
-        let counts = console.store.outbox_counts().await?;
-        let wanted = counts
-            .iter()
-            .filter(|(name, _)| app.is_none_or(|app| app == *name));
-        Ok(wanted.fold(Self::default(), |sum, (_, counts)| sum.and(counts)))
-    }
-
-    fn and(self, counts: &OutboxCounts) -> Self {
-        Self {
-            queued: self.queued + counts.queued,
-            sending: self.sending + counts.leased,
-            failed: self.failed + counts.failed,
-            uncertain: self.uncertain + counts.uncertain,
-            dropped: self.dropped + counts.dropped,
-        }
+        let counts = console.store.outbox_counts(app).await?;
+        Ok(Self {
+            queued: counts.queued,
+            sending: counts.leased,
+            failed: counts.failed,
+            uncertain: counts.uncertain,
+            dropped: counts.dropped,
+        })
     }
 
     /// How long a list is.
@@ -174,29 +167,39 @@ impl std::fmt::Display for OutboxCursor {
 }
 
 impl Outbox {
-    /// A part of a list of at most `limit`.
+    /// A part of a list of at most `limit`; without a list, of the one that a person should see first. Gives which it is.
     pub async fn gather(
         console: &Console,
-        list: OutboxList,
+        list: Option<OutboxList>,
         app: Option<&AppName>,
         after: Option<OutboxCursor>,
         limit: u32,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<(OutboxList, Self), StoreError> {
         let after = after.map(|OutboxCursor(time, id)| (time, id));
         // One more than wanted tells whether there are more.
-        let entries = console
-            .store
-            .outbox_entries(list.status(), app, after, limit.saturating_add(1));
-        let (counts, mut entries) = tokio::try_join!(Standings::gather(console, app), entries)?;
+        let more = limit.saturating_add(1);
+        let entries = |list: OutboxList| console.store.outbox_entries(list.status(), app, after, more);
+        let counts = Standings::gather(console, app);
+        let (list, counts, mut entries) = match list {
+            Some(list) => {
+                let (counts, entries) = tokio::try_join!(counts, entries(list))?;
+                (list, counts, entries)
+            }
+            None => {
+                let counts = counts.await?;
+                (counts.first(), counts, entries(counts.first()).await?)
+            }
+        };
         let limit = limit as usize;
         let more = entries.len() > limit;
         entries.truncate(limit);
         let last = entries.last().filter(|_| more).map(OutboxEntry::cursor);
-        Ok(Self {
+        let outbox = Self {
             counts,
             items: entries.into_iter().map(Into::into).collect(),
             next: last.map(|(time, id)| OutboxCursor(time, id).to_string()),
-        })
+        };
+        Ok((list, outbox))
     }
 }
 

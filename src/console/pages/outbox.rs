@@ -9,7 +9,7 @@ use warp::reply::Response;
 use super::{Frame, Place, address};
 use crate::console::Console;
 use crate::console::data::app;
-use crate::console::data::outbox::{self, Outbox, OutboxCursor, OutboxItem, OutboxList, Standings};
+use crate::console::data::outbox::{self, Outbox, OutboxCursor, OutboxItem, OutboxList};
 use crate::console::html::{self, html, number, see_other};
 use crate::console::problem::Problem;
 use crate::console::request::Request;
@@ -61,12 +61,8 @@ struct Notice {
 pub(in crate::console) async fn page(console: Arc<Console>, request: Request) -> Result<Response, Problem> {
     let wish: Wish = request.query()?;
     let app = app::chosen(&console, wish.app.as_deref())?;
-    let list = match wish.status {
-        Some(list) => list,
-        None => Standings::gather(&console, app.as_ref()).await?.first(),
-    };
     let cursor: Option<OutboxCursor> = wish.cursor.as_deref().map(str::parse).transpose()?;
-    let outbox = Outbox::gather(&console, list, app.as_ref(), cursor, ROWS).await?;
+    let (list, outbox) = Outbox::gather(&console, wish.status, app.as_ref(), cursor, ROWS).await?;
     let title = request.lang.words().frame.outbox;
     let frame = Frame::new(&console, &request, Place::Outbox, title);
     html(&OutboxPage {
