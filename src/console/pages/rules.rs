@@ -16,7 +16,7 @@ use crate::console::request::Request;
 use crate::message::AppName;
 
 /// Rules on one page.
-const PAGE: usize = 200;
+const PAGE: usize = 100;
 
 #[derive(Deserialize)]
 struct Wish {
