@@ -31,7 +31,7 @@ const RULES: usize = 5;
 const PAGES: usize = 3;
 
 /// Groups that are told, and texts of each.
-const GROUPS: usize = 200;
+const GROUPS: usize = 100;
 const TEXTS: usize = 50;
 
 /// What went unanswered.
