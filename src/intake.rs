@@ -102,7 +102,7 @@ impl Intake {
         let rules = Arc::clone(&self.rules.borrow());
         let policy = self.policies.of(&inbound.app);
         let candidates = rules.candidates(&inbound);
-        let needs_app_cooldowns = rules.uses_app_cooldowns(&inbound.app);
+        let needs_app_cooldowns = rules.uses_app_cooldowns(&candidates);
         self.store
             .record(Arrival {
                 inbound,

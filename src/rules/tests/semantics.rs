@@ -195,10 +195,16 @@ fn a_cooldown_of_a_rule_that_goes_on_does_not_stop_the_search() {
 
 #[test]
 fn app_wide_cooldowns_are_asked_for_only_where_they_are_kept() {
-    let set =
-        set("[[rule]]\nname = 'a'\napp = 'club'\nreply = 'R'\ncooldown = { time = '1m', per = 'app' }\n");
-    assert!(set.uses_app_cooldowns(&"club".into()));
-    assert!(!set.uses_app_cooldowns(&"shop".into()));
+    let set = set(
+        "[[rule]]\nname = 'a'\napp = 'club'\nwhen.keywords = ['茶']\nreply = 'R'\ncooldown = { time = '1m', per = 'app' }\n\
+         [[rule]]\nname = 'b'\nreply = 'R'\ncooldown = '1m'\n",
+    );
+    for (app, content, uses) in [("club", "茶", true), ("club", "水", false), ("shop", "茶", false)] {
+        let mut message = text(content);
+        message.app = app.into();
+        let candidates = set.candidates(&message);
+        assert_eq!(set.uses_app_cooldowns(&candidates), uses, "{app}: {content}");
+    }
 }
 
 #[test]
