@@ -67,26 +67,8 @@ impl Store {
 
     /// Which version went live when, the latest first, at most `limit`.
     pub async fn rule_set_swaps(&self, limit: u32) -> Result<Vec<RuleSetSwap>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query("select version, live from rule_set_swaps order by id desc limit $1")
-            .bind(limit)
-            .fetch_all(&mut *conn)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let mut cells = Cells::of(row);
-                let version: String = cells.next()?;
-                let at = At {
-                    table: "rule_set_swaps",
-                    row: &version,
-                };
-                let live = at.time("live", cells.next()?)?;
-                Ok(RuleSetSwap {
-                    version: version.into(),
-                    live,
-                })
-            })
-            .collect()
+        let swaps = self.rule_set_swaps_from(None, limit).await?;
+        Ok(swaps.into_iter().map(|(_, swap)| swap).collect())
     }
 
     /// A part of the history, the latest first, at most `limit` swaps: from a place on, that one included, or from the latest

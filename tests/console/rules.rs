@@ -36,6 +36,14 @@ async fn append(browser: &Browser, text: &str) {
     browser.keys(text).await;
 }
 
+/// An editor's browser, on the file's page, ready.
+async fn in_the_editor(shop: &Shop) -> Browser {
+    let browser = shop.browser_of(&OPS).await;
+    browser.goto(EDITOR).await;
+    browser.until("it is usable", USABLE).await;
+    browser
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shopkeeper_writes_a_rule_without_seeing_toml() {
     let shop = Shop::open(RULES).await;
@@ -73,9 +81,7 @@ async fn a_shopkeeper_writes_a_rule_without_seeing_toml() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_is_shown_at_its_place_and_is_not_saved() {
     let shop = Shop::open(RULES).await;
-    let browser = shop.browser_of(&OPS).await;
-    browser.goto(EDITOR).await;
-    browser.until("it is usable", USABLE).await;
+    let browser = in_the_editor(&shop).await;
     append(
         &browser,
         "\n[[rule]]\nname = \"发票\"\nwhen.keyword = [\"发票\"]\nreply = \"可以\"\n",
@@ -117,9 +123,7 @@ async fn a_file_that_somebody_else_changed_meanwhile_is_not_overwritten_in_silen
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_can_be_tried_before_anything_is_saved_and_keys_save() {
     let shop = Shop::open(RULES).await;
-    let browser = shop.browser_of(&OPS).await;
-    browser.goto(EDITOR).await;
-    browser.until("it is usable", USABLE).await;
+    let browser = in_the_editor(&shop).await;
     append(
         &browser,
         "\n[[rule]]\nname = \"发票\"\nwhen.keywords = [\"发票\"]\nreply = \"可以开。\"\n",
@@ -311,9 +315,7 @@ const ASKS: &str = "(() => { const leaving = new Event('beforeunload', { cancela
 #[tokio::test(flavor = "multi_thread")]
 async fn text_that_is_not_saved_is_not_lost() {
     let shop = Shop::open(RULES).await;
-    let browser = shop.browser_of(&OPS).await;
-    browser.goto(EDITOR).await;
-    browser.until("it is usable", USABLE).await;
+    let browser = in_the_editor(&shop).await;
     assert_eq!(browser.run(ASKS).await, false);
     append(&browser, "# mine\n").await;
     assert_eq!(browser.run(ASKS).await, true);

@@ -126,7 +126,6 @@ pub(in crate::console) struct Queued {
     request_body = NewReply,
     responses(
         (status = 201, description = "It is queued", body = Queued),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "WeChat takes no reply now", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The text is empty or too long", body = Problem, content_type = "application/problem+json"),
@@ -179,7 +178,6 @@ pub(in crate::console) struct Mute {
     request_body = Mute,
     responses(
         (status = 200, description = "The user", body = User),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of this name came", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The time is too long", body = Problem, content_type = "application/problem+json"),
     ),

@@ -135,6 +135,7 @@ fn describe(operation: &mut Operation, needs: Needs) {
     }
     if operation.request_body.is_some() {
         refusals.extend([
+            (StatusCode::BAD_REQUEST, "The body can't be read".to_owned()),
             (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".to_owned()),
             (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -196,7 +197,9 @@ mod tests {
             says("/api/outbox/resend", "post", "403").as_deref(),
             Some("This takes the role agent, and no page of another site's may ask")
         );
-        assert!(says("/api/outbox/resend", "post", "413").is_some());
+        for status in ["400", "413", "415"] {
+            assert!(says("/api/outbox/resend", "post", status).is_some(), "{status}");
+        }
         assert_eq!(says("/api/outbox", "get", "413"), None, "it has no body");
         assert_eq!(
             says("/api/token", "get", "401").as_deref(),

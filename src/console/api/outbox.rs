@@ -126,7 +126,6 @@ fn changed(ids: &[MessageId]) -> Result<Response, Problem> {
     request_body = Which,
     responses(
         (status = 200, description = "Which were queued again", body = Changed),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such app", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Neither `ids` nor `all` is there, or both are", body = Problem, content_type = "application/problem+json"),
     ),
@@ -167,7 +166,6 @@ pub(in crate::console) async fn resend(console: Arc<Console>, request: Request) 
     request_body = These,
     responses(
         (status = 200, description = "Which were dropped", body = Changed),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::console) async fn drop(console: Arc<Console>, request: Request) -> Result<Response, Problem> {

@@ -133,9 +133,7 @@ pub(in crate::console) struct NewText {
     request_body = NewText,
     responses(
         (status = 200, description = "It is on the disk", body = SavedFiles),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The file was changed meanwhile, or can't be written", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The text is too long", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used like this; `findings` says why", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
     ),
@@ -197,8 +195,6 @@ pub(in crate::console) struct Candidate {
     request_body = Candidate,
     responses(
         (status = 200, description = "What is to be said of them", body = Check),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No rule file has such a path", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The files on the disk can't be read", body = Problem, content_type = "application/problem+json"),
@@ -217,8 +213,6 @@ pub(in crate::console) async fn check(console: Arc<Console>, request: Request) -
     request_body = Attempt,
     responses(
         (status = 200, description = "What they make of it", body = Trial),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No app has this name", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many are checking rules", body = Problem, content_type = "application/problem+json"),
@@ -248,8 +242,6 @@ pub(in crate::console) struct Replayed {
     request_body = Replayed,
     responses(
         (status = 200, description = "What would change", body = Replay),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rules can't be used", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Somebody else's are being judged", body = Problem, content_type = "application/problem+json"),
     ),
@@ -307,7 +299,6 @@ pub(in crate::console) struct SimpleChange {
     request_body = SimpleChange,
     responses(
         (status = 200, description = "It is on the disk", body = SavedFiles),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such file", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The file was changed meanwhile, or can't be written", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The rule says more than the form can, or the rules can't be used like this", body = Problem, content_type = "application/problem+json"),

@@ -52,7 +52,6 @@ pub(in crate::console) struct SnippetText {
     request_body = SnippetText,
     responses(
         (status = 200, description = "The snippet", body = Snippet),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No name stands in the path", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The name or the text is unfit, or there are too many", body = Problem, content_type = "application/problem+json"),
     ),

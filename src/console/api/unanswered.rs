@@ -52,8 +52,6 @@ pub(in crate::console) struct Wish {
     request_body = Wish,
     responses(
         (status = 200, description = "The draft", body = Draft),
-        (status = 400, description = "The body can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The texts are too long", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No rule can ask for these texts", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No app has this name", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The files on the disk can't be read", body = Problem, content_type = "application/problem+json"),

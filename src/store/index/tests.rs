@@ -241,25 +241,32 @@ async fn nothing_of_a_forgotten_text_stays() {
 async fn a_webhooks_answer_is_found_once_it_has_come() {
     let bench = Bench::new().await;
     let id = say(&bench, 1, 1, "几点开门").await.reply(1);
-    let set = async |text: &'static str| {
-        sqlx::query(text)
-            .bind(id.as_i64())
-            .execute(&mut bench.raw().await)
-            .await
-            .expect("written");
-    };
+    let set = async |text| change(&bench, id, text).await;
     set("update messages set msg_type = 'webhook', content = '问一问' where id = $1").await;
     bench.index_at(20).await;
     assert_eq!(number(&bench, "select count(*) from questions").await, 1);
     set("update messages set msg_type = 'text', content = '九点开门' where id = $1").await;
+    all_answered(&bench).await;
+    assert_eq!((found(&bench, "九点").await, found(&bench, "问一").await), (1, 0));
+}
+
+async fn change(bench: &Bench, id: MessageId, text: &'static str) {
+    sqlx::query(text)
+        .bind(id.as_i64())
+        .execute(&mut bench.raw().await)
+        .await
+        .expect("written");
+}
+
+/// Waits until no question is open, or long enough.
+async fn all_answered(bench: &Bench) {
     for _ in 0..500 {
         bench.store.index().look_now();
-        if number(&bench, "select count(*) from questions").await == 0 {
+        if number(bench, "select count(*) from questions").await == 0 {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    assert_eq!((found(&bench, "九点").await, found(&bench, "问一").await), (1, 0));
 }
 
 /// It may be asked again at any time, and whoever looks for a rule's failures finds it before.
@@ -267,13 +274,7 @@ async fn a_webhooks_answer_is_found_once_it_has_come() {
 async fn a_question_that_failed_is_found_by_what_it_becomes_later() {
     let bench = Bench::new().await;
     let id = say(&bench, 1, 1, "几点开门").await.reply(1);
-    let set = async |text: &'static str| {
-        sqlx::query(text)
-            .bind(id.as_i64())
-            .execute(&mut bench.raw().await)
-            .await
-            .expect("written");
-    };
+    let set = async |text| change(&bench, id, text).await;
     set("update messages set msg_type = 'webhook', content = '问一问', status = 'failed' where id = $1")
         .await;
     bench.index_at(20).await;
@@ -286,13 +287,7 @@ async fn a_question_that_failed_is_found_by_what_it_becomes_later() {
         "still open"
     );
     set("update messages set msg_type = 'text', content = '九点开门', status = 'sent' where id = $1").await;
-    for _ in 0..500 {
-        bench.store.index().look_now();
-        if number(&bench, "select count(*) from questions").await == 0 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    all_answered(&bench).await;
     assert_eq!((found(&bench, "九点").await, found(&bench, "问一").await), (1, 0));
 }
 
