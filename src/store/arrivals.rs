@@ -10,8 +10,9 @@ use sqlx::SqliteConnection;
 
 use super::batch::{Rows, padded};
 use super::contact::{self, User, contact_columns};
+use super::journal::Journal;
 use super::row::{At, Cells};
-use super::write::{Place, Row, write};
+use super::write::{Place, Row, Users, write};
 use super::{Arrival, RecordError, Recorded, StoreError};
 use crate::clock::Clock;
 use crate::message::{Answer, AppName, Cooldowns, Facts, Inbound, InboundStatus, MessageId, OpenId, Verdict};
@@ -65,6 +66,10 @@ pub(super) struct Frame {
 pub(super) struct Added {
     pub(super) rows: Vec<(AppName, &'static str, bool)>,
     pub(super) typing: bool,
+    /// When the first of the queued ones is due.
+    pub(super) first_due: Option<i64>,
+    /// Users' new places in the journal.
+    pub(super) users: Vec<((AppName, OpenId), i64)>,
 }
 
 /// Records messages in their order. Gives each one's outcome, and what was added to the log.
@@ -73,9 +78,10 @@ pub(super) async fn record(
     arrivals: &[Arrival],
     clock: &dyn Clock,
     turns: &Turns,
+    journal: &Journal,
     frame: Frame,
 ) -> Result<(Vec<Result<Recorded, RecordError>>, Added), StoreError> {
-    let mut known = Known::load(conn, arrivals, clock, turns, frame).await?;
+    let mut known = Known::load(conn, arrivals, clock, turns, journal, frame).await?;
     let mut outcomes = Vec::with_capacity(arrivals.len());
     let mut rows = Vec::with_capacity(arrivals.len() * 2);
     let mut added = Added::default();
@@ -117,6 +123,9 @@ pub(super) async fn record(
         for (slot, outbound) in outbound.iter().enumerate() {
             added.typing |= outbound.typing && outbound.dropped.is_none();
             let place = user.place(now, outbound.due, outbound.dropped.is_none(), turns.next(now));
+            if outbound.dropped.is_none() {
+                added.first_due = added.first_due.into_iter().chain([place.due]).min();
+            }
             rows.push(Row::outbound(
                 id.reply(slot + 1),
                 inbound,
@@ -150,13 +159,15 @@ pub(super) async fn record(
     }
 
     added.rows = rows.iter().map(Row::label).collect();
-    let users: Vec<_> = known
-        .users
-        .iter()
-        .filter(|(_, user)| user.changed)
-        .map(|((app, openid), user)| (app, openid, &user.user))
+    let users: Users<'_> = (journal.last() + 1..)
+        .zip(known.users.iter().filter(|(_, user)| user.changed))
+        .map(|(seq, ((app, openid), user))| (seq, app, openid, &user.user))
         .collect();
-    write(conn, rows, &users, frame.commit).await?;
+    added.users = users
+        .iter()
+        .map(|(seq, app, openid, _)| (((*app).clone(), (*openid).clone()), *seq))
+        .collect();
+    write(conn, rows, users, frame).await?;
     Ok((outcomes, added))
 }
 
@@ -276,15 +287,17 @@ impl Existing {
 
 impl Known {
     /// One statement asks for all that is usually needed: the messages with the same keys, the users, and where
-    /// their queues end.
+    /// their queues end. Of strangers with a new message it gives no row.
     async fn load(
         conn: &mut SqliteConnection,
         arrivals: &[Arrival],
         clock: &dyn Clock,
         turns: &Turns,
+        journal: &Journal,
         frame: Frame,
     ) -> Result<Self, StoreError> {
-        const ROW: &str = "(cast(? as bigint), cast(? as bigint), ?, ?, cast(? as bigint))";
+        const ROW: &str =
+            "(cast(? as bigint), cast(? as bigint), ?, ?, cast(? as bigint), cast(? as bigint))";
         const TAIL: &str = concat!(
             ") select wanted.n, \
              (select max(q.due) from messages q \
@@ -292,11 +305,17 @@ impl Known {
              m.app, m.openid, m.dedup_key, m.status, m.answer, ",
             contact_columns!(),
             " from wanted left join messages m on m.id = wanted.id \
-             left join contacts c on c.app = wanted.app and c.openid = wanted.openid"
+             left join contact_journal j on j.seq = wanted.seq and j.openid = wanted.openid and j.app = wanted.app \
+             left join contacts c on j.seq is null and c.app = wanted.app and c.openid = wanted.openid \
+             where m.id is not null or j.seq is not null or c.app is not null"
         );
-        static LOAD: Rows = Rows::new("with wanted (n, id, app, openid, turn) as (values", ROW, TAIL);
+        static LOAD: Rows = Rows::new(
+            "with wanted (n, id, app, openid, turn, seq) as (values",
+            ROW,
+            TAIL,
+        );
         static BEGIN: Rows = Rows::new(
-            "begin immediate; with wanted (n, id, app, openid, turn) as (values",
+            "begin immediate; with wanted (n, id, app, openid, turn, seq) as (values",
             ROW,
             TAIL,
         );
@@ -306,26 +325,36 @@ impl Known {
             app_cooldowns: HashMap::new(),
         };
         let turn = turns.peek(clock.now());
-        let numbered: Vec<(i64, &Inbound)> = (0..)
-            .zip(arrivals.iter().map(|arrival| &arrival.inbound))
+        let places = journal.places_of(arrivals.iter().map(|arrival| {
+            let inbound = &arrival.inbound;
+            (&inbound.app, &inbound.openid)
+        }));
+        for arrival in arrivals {
+            known.rows.insert(arrival.inbound.id.message(), None);
+        }
+        let numbered: Vec<(i64, &Inbound, i64)> = (0..)
+            .zip(arrivals)
+            .zip(places)
+            .map(|((n, arrival), place)| (n, &arrival.inbound, place))
             .collect();
         let mut begin = frame.begin;
         for (count, inbounds) in padded(&numbered) {
             let text = if std::mem::take(&mut begin) { &BEGIN } else { &LOAD };
             let mut query = sqlx::query(text.text(count));
-            for (n, inbound) in inbounds {
+            for (n, inbound, place) in inbounds {
                 query = query
                     .bind(n)
                     .bind(inbound.id.message().as_i64())
                     .bind(Arc::<str>::from(&inbound.app))
                     .bind(Arc::<str>::from(&inbound.openid))
-                    .bind(turn);
+                    .bind(turn)
+                    .bind(place);
             }
             for row in query.fetch_all(&mut *conn).await? {
                 let mut cells = Cells::of(&row);
                 let n: i64 = cells.next()?;
                 // Its own number comes back with each row.
-                let Some((_, inbound)) = usize::try_from(n).ok().and_then(|n| numbered.get(n)) else {
+                let Some((_, inbound, _)) = usize::try_from(n).ok().and_then(|n| numbered.get(n)) else {
                     continue;
                 };
                 let queue_end = cells.next()?;

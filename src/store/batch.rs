@@ -56,31 +56,29 @@ impl Rows {
     }
 }
 
-/// Two statements over many rows in one text, and what ends it. Each text costs one round trip to the driver's thread,
+/// Statements over many rows in one text, and what ends it. Each text costs one round trip to the driver's thread,
 /// whatever it holds.
-pub(super) struct Script {
-    first: Rows,
-    second: Rows,
+pub(super) struct Script<const N: usize> {
+    parts: [Rows; N],
     end: &'static str,
-    texts: Mutex<BTreeMap<(usize, usize), Arc<str>>>,
+    texts: Mutex<BTreeMap<[usize; N], Arc<str>>>,
 }
 
-impl Script {
-    pub(super) const fn new(first: Rows, second: Rows, end: &'static str) -> Self {
+impl<const N: usize> Script<N> {
+    pub(super) const fn new(parts: [Rows; N], end: &'static str) -> Self {
         Self {
-            first,
-            second,
+            parts,
             end,
             texts: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// The text for so many rows of each: powers of two up to [`MAX_ROWS`], or 0 for none of that statement.
-    pub(super) fn text(&self, first: usize, second: usize) -> AssertSqlSafe<Arc<str>> {
+    pub(super) fn text(&self, counts: [usize; N]) -> AssertSqlSafe<Arc<str>> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = texts.entry((first, second)).or_insert_with(|| {
+        let text = texts.entry(counts).or_insert_with(|| {
             let mut text = String::new();
-            for (rows, count) in [(&self.first, first), (&self.second, second)] {
+            for (rows, count) in self.parts.iter().zip(counts) {
                 if count > 0 {
                     rows.write(&mut text, count);
                     text.push_str("; ");
@@ -128,14 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn a_script_has_both_statements_and_its_end() {
-        static SCRIPT: Script = Script::new(
-            Rows::new("insert into t (a) values", "(?)", ""),
-            Rows::new("insert into u (b, c) values", "(?, ?)", ""),
+    fn a_script_has_its_statements_and_its_end() {
+        static SCRIPT: Script<2> = Script::new(
+            [
+                Rows::new("insert into t (a) values", "(?)", ""),
+                Rows::new("insert into u (b, c) values", "(?, ?)", ""),
+            ],
             "commit",
         );
         let text = |first, second| {
-            let AssertSqlSafe(text) = SCRIPT.text(first, second);
+            let AssertSqlSafe(text) = SCRIPT.text([first, second]);
             text.to_string()
         };
         assert_eq!(

@@ -8,8 +8,9 @@ use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::arrivals::Turns;
+use super::contact::{self, change};
 use super::write::{LateReply, Place};
-use super::{IDS, Store, StoreError, audit, contact};
+use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, Contact, MessageId, OpenId, OutboundStatus, Reply};
 
 /// Replies that a person writes to a user.
@@ -58,7 +59,7 @@ impl Store {
         if let Ok(ids) = &written {
             let queued = OutboundStatus::Queued.as_str();
             self.metrics().messages(app.as_str(), queued, ids.len() as u64);
-            self.outbox_bell().notify_one();
+            self.outbox_bell().ring();
             self.tell_news();
         }
         Ok(written)
@@ -93,14 +94,9 @@ impl Store {
             .write(move |conn| {
                 let (app, openid, by) = (app.clone(), openid.clone(), Arc::clone(&by));
                 async move {
-                    let set =
-                        sqlx::query("update contacts set muted_until = $1 where app = $2 and openid = $3")
-                            .bind(until.map(Timestamp::as_millisecond))
-                            .bind(app.as_str())
-                            .bind(openid.as_str())
-                            .execute(&mut *conn)
-                            .await?;
-                    if set.rows_affected() == 0 {
+                    let until_millis = until.map(Timestamp::as_millisecond);
+                    let set = change!("muted_until = $3");
+                    if !contact::update(conn, &app, &openid, set, |query| query.bind(until_millis)).await? {
                         return Ok(false);
                     }
                     let (action, detail) = match until {
@@ -140,7 +136,7 @@ impl Store {
         }
         if !all.is_empty() {
             // What waited behind them can go now.
-            self.outbox_bell().notify_one();
+            self.outbox_bell().ring();
         }
         Ok(all)
     }
@@ -196,13 +192,13 @@ async fn write<E>(
             ids.push(id);
         }
     }
-    sqlx::query("update contacts set ledger_left = $1, muted_until = $2 where app = $3 and openid = $4")
-        .bind(i64::from(contact.ledger.left))
-        .bind(contact.muted_until.map(Timestamp::as_millisecond))
-        .bind(by_hand.app.as_str())
-        .bind(by_hand.openid.as_str())
-        .execute(&mut *conn)
-        .await?;
+    let set = change!("ledger_left = $3, muted_until = $4");
+    contact::update(conn, &by_hand.app, &by_hand.openid, set, |query| {
+        query
+            .bind(i64::from(contact.ledger.left))
+            .bind(contact.muted_until.map(Timestamp::as_millisecond))
+    })
+    .await?;
     let before = user.and_then(|user| user.contact.muted_until);
     let muted = contact.muted_until.filter(|_| contact.muted_until != before);
     let mut detail = json!({ "app": by_hand.app, "ids": ids });

@@ -10,13 +10,15 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::OutboxBell;
 use super::arrivals::{self, Added, Frame, Turns};
+use super::journal::Journal;
 use super::{Store, StoreError};
 use crate::clock::SharedClock;
-use crate::message::{Answer, AppName, Facts, Inbound, InboundStatus, MessageId, OutboundStatus, Verdict};
+use crate::message::{Answer, AppName, Facts, Inbound, InboundStatus, MessageId, Verdict};
 use crate::metrics::Metrics;
 
 /// How many requests may wait. At some 10,000 a second that is less than WeChat's patience (5 s) by far; whoever
@@ -158,7 +160,7 @@ pub(super) struct Writer {
     pub(super) options: SqliteConnectOptions,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) outbox_bell: Arc<Notify>,
+    pub(super) outbox_bell: Arc<OutboxBell>,
     /// Set when replies were written that wish for "typing…".
     pub(super) typing_wanted: Arc<AtomicBool>,
     /// See [`Store::news`].
@@ -170,6 +172,7 @@ pub(super) struct Writer {
     /// Opened when it is first needed, and again after a fault of the database.
     pub(super) connection: Option<SqliteConnection>,
     pub(super) turns: Turns,
+    pub(super) journal: Journal,
     pub(super) rows_since_checkpoint: usize,
 }
 
@@ -240,9 +243,14 @@ impl Writer {
         {
             tracing::error!(%error, requests = size, "one request spoilt a commit; trying them one by one");
             written = self.apart(&mut group).await;
+            if written.is_err() {
+                // It noted places of rows that are not there now; they are read again with the next connection.
+                self.connection = None;
+            }
         }
         match written {
-            Ok((outcomes, added)) => {
+            Ok((outcomes, mut added)) => {
+                self.journal.note(std::mem::take(&mut added.users));
                 // Pushes that had come before write nothing, and so tell nothing of the disk.
                 if !added.rows.is_empty() || !group.jobs.is_empty() {
                     self.tell_fault(None);
@@ -279,7 +287,7 @@ impl Writer {
     /// begins and reads, the other writes and commits.
     async fn together(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
         let clock = Arc::clone(&self.clock);
-        let turns = self.turns.clone();
+        let (turns, journal) = (self.turns.clone(), self.journal.clone());
         let faulty = self.fault.borrow().is_some();
         let conn = self.connected().await?;
         let frame = Frame {
@@ -291,7 +299,7 @@ impl Writer {
                 sqlx::query("begin immediate").execute(&mut *conn).await?;
                 Default::default()
             } else {
-                arrivals::record(conn, &group.arrivals, &*clock, &turns, frame).await?
+                arrivals::record(conn, &group.arrivals, &*clock, &turns, &journal, frame).await?
             };
             if !group.jobs.is_empty() {
                 if faulty {
@@ -316,7 +324,7 @@ impl Writer {
     /// The same with a savepoint around each request, so that one that can't be written harms no other.
     async fn apart(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
         let clock = Arc::clone(&self.clock);
-        let turns = self.turns.clone();
+        let (turns, journal) = (self.turns.clone(), self.journal.clone());
         let faulty = self.fault.borrow().is_some();
         let conn = self.connected().await?;
         let mut tx = conn.begin_with("begin immediate").await?;
@@ -327,12 +335,15 @@ impl Writer {
         for arrival in &group.arrivals {
             let mut part = tx.begin().await?;
             let one = std::slice::from_ref(arrival);
-            match arrivals::record(&mut part, one, &*clock, &turns, Frame::default()).await {
+            match arrivals::record(&mut part, one, &*clock, &turns, &journal, Frame::default()).await {
                 Ok((outcome, one)) => {
                     part.commit().await?;
                     outcomes.extend(outcome);
                     added.rows.extend(one.rows);
                     added.typing |= one.typing;
+                    added.first_due = added.first_due.into_iter().chain(one.first_due).min();
+                    // The next one may be of the same user.
+                    journal.note(one.users);
                 }
                 Err(error) if error.is_everyones() => return Err(error),
                 Err(error) => {
@@ -360,6 +371,7 @@ impl Writer {
         if self.connection.is_none() {
             let mut conn = SqliteConnection::connect_with(&self.options).await?;
             self.turns.go_on(&mut conn).await?;
+            self.journal.load(&mut conn).await?;
             self.connection = Some(conn);
         }
         self.connection.as_mut().ok_or(StoreError::Closed)
@@ -398,9 +410,8 @@ impl Writer {
         if added.typing {
             self.typing_wanted.store(true, Ordering::Release);
         }
-        let queued = OutboundStatus::Queued.as_str();
-        if counts.iter().any(|(_, status, ..)| *status == queued) {
-            self.outbox_bell.notify_one();
+        if let Some(due) = added.first_due {
+            self.outbox_bell.ring_for(due);
         }
         self.rows_since_checkpoint += added.rows.len().max(pages);
         if self.rows_since_checkpoint >= ROWS_BETWEEN_CHECKPOINTS {

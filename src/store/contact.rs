@@ -6,25 +6,83 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::batch::Rows;
 use super::row::{At, Cells, to_json};
 use super::write::Query;
 use super::{Store, StoreError};
 use crate::message::{AppName, Contact, Cooldowns, DialogState, Ledger, MessageId, OpenId, RuleName};
 
-/// The columns that [`User::read`] reads, in its order; the table goes by the name of `c`.
+/// The columns that both tables of users have.
+macro_rules! contact_names {
+    () => {
+        "app, openid, misses, first_message, last_message, state, state_until, muted_until, cooldowns, ledger_left, \
+         ledger_until, latest"
+    };
+}
+pub(super) use contact_names;
+
+/// The columns that [`User::read`] reads, in its order, from a user's newest row in the journal, which goes by the name of
+/// `j`, or else from that in `contacts`, by the name of `c`.
 macro_rules! contact_columns {
     () => {
-        "c.misses, c.first_message, c.last_message, c.state, c.state_until, c.muted_until, c.cooldowns, \
-         c.ledger_left, (select count(*) from messages q where q.status = 'queued' and q.app = c.app and q.openid = c.openid), \
-         c.ledger_until, c.latest"
+        concat!(
+            contact_columns!("misses"),
+            contact_columns!("first_message"),
+            contact_columns!("last_message"),
+            contact_columns!("state"),
+            contact_columns!("state_until"),
+            contact_columns!("muted_until"),
+            contact_columns!("cooldowns"),
+            contact_columns!("ledger_left"),
+            "(select count(*) from messages q where q.status = 'queued' and q.app = coalesce(j.app, c.app) \
+             and q.openid = coalesce(j.openid, c.openid)), ",
+            contact_columns!("ledger_until"),
+            "iif(j.seq is null, c.latest, j.latest)"
+        )
+    };
+    ($name:literal) => {
+        concat!("iif(j.seq is null, c.", $name, ", j.", $name, "), ")
     };
 }
 pub(super) use contact_columns;
 
+/// The rows `j` and `c` of the user with app $1 and openid $2; none of a user whom nobody knows.
+macro_rules! from_user {
+    () => {
+        " from (select 1) left join (select * from contact_journal where app = $1 and openid = $2 \
+         order by seq desc limit 1) j on true \
+         left join contacts c on j.seq is null and c.app = $1 and c.openid = $2 \
+         where j.seq is not null or c.app is not null"
+    };
+}
+
+/// The newest rows of the journal, one a user (SQLite takes the other columns of a `max` from its row).
+pub(super) const NEWEST: &str = concat!(
+    "newest as materialized (select max(seq) as seq, ",
+    contact_names!(),
+    " from contact_journal group by app, openid)"
+);
+
+/// What changes a user, in both tables; values begin with $3. The journal's row may be folded before the change or after it.
+macro_rules! change {
+    ($set:literal) => {
+        [
+            concat!(
+                "update contact_journal set ",
+                $set,
+                " where seq = (select max(seq) from contact_journal \
+                 where app = $1 and openid = $2)"
+            ),
+            concat!("update contacts set ", $set, " where app = $1 and openid = $2"),
+        ]
+    };
+}
+pub(super) use change;
+
 /// All apps that have users, found by steps from one to the next: a recursive table `apps`, whose last row is null.
-pub(super) const APPS: &str = "apps (app) as (select min(app) from contacts union all \
-    select (select min(c.app) from contacts c where c.app > apps.app) from apps where apps.app is not null)";
+pub(super) const APPS: &str = "apps (app) as (select min(app) from (select min(app) as app from contacts \
+    union all select min(app) from contact_journal) union all \
+    select (select min(app) from (select min(c.app) as app from contacts c where c.app > apps.app \
+    union all select min(j.app) from contact_journal j where j.app > apps.app)) from apps where apps.app is not null)";
 
 /// A user as the database has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,8 +139,14 @@ impl User {
         })
     }
 
-    /// Binds a row of [`upsert`].
-    pub(super) fn bind(&self, app: &AppName, openid: &OpenId, query: Query) -> Result<Query, StoreError> {
+    /// Binds a row of `contact_journal`.
+    pub(super) fn bind(
+        &self,
+        seq: i64,
+        app: &AppName,
+        openid: &OpenId,
+        query: Query,
+    ) -> Result<Query, StoreError> {
         let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond);
         let Self { contact, latest } = self;
         let cooldowns: BTreeMap<&RuleName, i64> = contact
@@ -92,6 +156,7 @@ impl User {
             .collect();
         let cooldowns = (!cooldowns.is_empty()).then(|| to_json(&cooldowns)).transpose()?;
         Ok(query
+            .bind(seq)
             .bind(Arc::<str>::from(app))
             .bind(Arc::<str>::from(openid))
             .bind(i64::from(contact.misses))
@@ -113,17 +178,40 @@ pub(super) async fn find(
     app: &AppName,
     openid: &OpenId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(concat!(
-        "select ",
-        contact_columns!(),
-        " from contacts c where c.app = $1 and c.openid = $2"
-    ))
-    .bind(app.as_str())
-    .bind(openid.as_str())
-    .fetch_optional(conn)
-    .await?;
+    let row = sqlx::query(concat!("select ", contact_columns!(), from_user!()))
+        .bind(app.as_str())
+        .bind(openid.as_str())
+        .fetch_optional(conn)
+        .await?;
     row.map(|row| User::read(&mut Cells::of(&row), openid))
         .transpose()
+}
+
+/// A user's last message.
+pub(super) async fn latest(
+    conn: &mut SqliteConnection,
+    app: &AppName,
+    openid: &OpenId,
+) -> Result<Option<MessageId>, StoreError> {
+    Ok(find(conn, app, openid).await?.and_then(|user| user.latest))
+}
+
+/// Changes a user; gives whether there is one. `texts` are of [`change`], `bind` binds their values.
+pub(super) async fn update(
+    conn: &mut SqliteConnection,
+    app: &AppName,
+    openid: &OpenId,
+    texts: [&'static str; 2],
+    bind: impl Fn(Query) -> Query,
+) -> Result<bool, StoreError> {
+    let mut known = false;
+    for text in texts {
+        let query = sqlx::query(text)
+            .bind(Arc::<str>::from(app))
+            .bind(Arc::<str>::from(openid));
+        known |= bind(query).execute(&mut *conn).await?.rows_affected() > 0;
+    }
+    Ok(known)
 }
 
 /// Gives a user's place in the quota back: WeChat did not count what had it, so another may go instead.
@@ -132,31 +220,19 @@ pub(super) async fn give_back(
     app: &AppName,
     openid: &OpenId,
 ) -> Result<(), StoreError> {
-    sqlx::query("update contacts set ledger_left = ledger_left + 1 where app = $1 and openid = $2")
-        .bind(app.as_str())
-        .bind(openid.as_str())
-        .execute(conn)
-        .await?;
+    update(
+        conn,
+        app,
+        openid,
+        change!("ledger_left = ledger_left + 1"),
+        |query| query,
+    )
+    .await?;
     Ok(())
 }
 
 /// How many values [`User::bind`] binds.
-pub(super) const USER_VALUES: usize = 12;
-
-/// Writes users whole; each may be there once. Those without an app are left out: see `write`.
-pub(super) const fn upsert() -> Rows {
-    Rows::new(
-        "insert into contacts (app, openid, misses, first_message, last_message, state, state_until, muted_until, \
-         cooldowns, ledger_left, ledger_until, latest) select * from (values",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ") where column1 is not null \
-         on conflict (app, openid) do update set misses = excluded.misses, \
-         first_message = excluded.first_message, last_message = excluded.last_message, state = excluded.state, \
-         state_until = excluded.state_until, muted_until = excluded.muted_until, \
-         cooldowns = excluded.cooldowns, ledger_left = excluded.ledger_left, \
-         ledger_until = excluded.ledger_until, latest = excluded.latest",
-    )
-}
+pub(super) const JOURNAL_VALUES: usize = 13;
 
 /// Loads the app-wide cooldowns that still run at `now`; an app without any is not in the map.
 pub(super) async fn app_cooldowns(
@@ -218,10 +294,13 @@ impl Store {
         let mut query = QueryBuilder::<Sqlite>::new("with recursive ");
         query
             .push(APPS)
-            .push(" select c.app from apps cross join contacts c where c.app = apps.app and c.openid = ")
-            .push_bind(openid.as_str());
+            .push(" select apps.app from apps where (exists (select 1 from contacts c where c.app = apps.app and c.openid = ")
+            .push_bind(openid.as_str())
+            .push(") or exists (select 1 from contact_journal j where j.app = apps.app and j.openid = ")
+            .push_bind(openid.as_str())
+            .push("))");
         if let Some(app) = app {
-            query.push(" and c.app = ").push_bind(app.as_str());
+            query.push(" and apps.app = ").push_bind(app.as_str());
         }
         let mut conn = self.reader().await?;
         let apps: Vec<String> = query.build_query_scalar().fetch_all(&mut *conn).await?;

@@ -13,7 +13,7 @@ use super::erase::{Erased, PIECE, Spare, erase};
 use super::index::Forgetting;
 use super::log::entry;
 use super::thread::rows_of;
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, contact};
 use crate::message::{AppName, MessageId, OpenId};
 
 /// What was erased of a user.
@@ -133,17 +133,21 @@ impl Store {
             let (app, openid, by, rest) = (app.clone(), openid.clone(), Arc::clone(&by), Arc::clone(&rest));
             async move {
                 let last = erase(conn, &rest, Spare::Nothing).await?;
-                let gone = sqlx::query(
-                    "delete from contacts where app = $1 and openid = $2 and (latest is null or latest = $3)",
-                )
-                .bind(app.as_str())
-                .bind(openid.as_str())
-                .bind(latest.map(MessageId::as_i64))
-                .execute(&mut *conn)
-                .await?
-                .rows_affected()
-                    > 0;
+                let gone = match contact::find(conn, &app, &openid).await? {
+                    Some(user) => user.latest.is_none() || user.latest == latest,
+                    None => false,
+                };
                 if gone {
+                    for delete in [
+                        "delete from contact_journal where app = $1 and openid = $2",
+                        "delete from contacts where app = $1 and openid = $2",
+                    ] {
+                        sqlx::query(delete)
+                            .bind(app.as_str())
+                            .bind(openid.as_str())
+                            .execute(&mut *conn)
+                            .await?;
+                    }
                     let mut all = before;
                     all.add(last);
                     let detail = json!({
@@ -175,13 +179,9 @@ impl Store {
         openid: &OpenId,
     ) -> Result<(Option<MessageId>, Vec<MessageId>), StoreError> {
         let mut conn = self.reader().await?;
-        let latest: Option<i64> =
-            sqlx::query_scalar("select latest from contacts where app = $1 and openid = $2")
-                .bind(app.as_str())
-                .bind(openid.as_str())
-                .fetch_optional(&mut *conn)
-                .await?
-                .flatten();
+        let latest = contact::latest(&mut conn, app, openid)
+            .await?
+            .map(MessageId::as_i64);
         let pairs: Vec<(i64, Option<i64>)> = sqlx::query_as(
             "with recursive thread (id) as (select $1 union \
              select t.previous from thread join messages t on t.id = thread.id where t.previous is not null) \

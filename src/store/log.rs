@@ -122,14 +122,27 @@ fn query(filter: &Filter, order: Order) -> QueryBuilder<Sqlite> {
         query
             .push("with recursive ")
             .push(contact::APPS)
-            .push(", thread (id) as (select c.latest from ");
-        match &filter.app {
-            Some(app) => query.push("contacts c where c.app = ").push_bind(app.as_str()),
-            None => query.push("apps cross join contacts c where c.app = apps.app"),
-        };
-        query.push(" and c.openid = ").push_bind(openid.as_str());
+            .push(", thread (id) as (");
+        // From wherever the list may begin: an older place is in it too.
+        for table in ["contacts", "contact_journal"] {
+            query.push("select c.latest from ");
+            match &filter.app {
+                Some(app) => query
+                    .push(table)
+                    .push(" c where c.app = ")
+                    .push_bind(app.as_str()),
+                None => query
+                    .push("apps cross join ")
+                    .push(table)
+                    .push(" c where c.app = apps.app"),
+            };
+            query
+                .push(" and c.openid = ")
+                .push_bind(openid.as_str())
+                .push(" union ");
+        }
         query.push(
-            " union select t.previous from thread join messages t on t.id = thread.id where t.previous is not null) ",
+            "select t.previous from thread join messages t on t.id = thread.id where t.previous is not null) ",
         );
     }
     query.push("select ").push(COLUMNS);

@@ -9,14 +9,15 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::arrivals::Turns;
 use super::commit::{Request, WAITING, Writer};
 use super::index::{Index, Indexer};
-use super::{OpenError, StoreError, checkpoint};
+use super::journal::{self, Journal};
+use super::{OpenError, OutboxBell, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
 use crate::metrics::Metrics;
 
@@ -33,7 +34,7 @@ const OWN_READERS: u32 = 2;
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     requests: mpsc::Sender<Request>,
     readers: SqlitePool,
     /// For what the daemon can't work without: it never waits behind what people ask.
@@ -43,10 +44,11 @@ struct Inner {
     index: Arc<Index>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
-    outbox_bell: Arc<Notify>,
+    outbox_bell: Arc<OutboxBell>,
     typing_wanted: Arc<AtomicBool>,
     news: watch::Sender<u64>,
     turns: Turns,
+    journal: Journal,
     options: SqliteConnectOptions,
     /// Ends what only reads the database.
     reading: CancellationToken,
@@ -89,8 +91,8 @@ impl Store {
             .clone()
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WRITER_PATIENCE)
-            // A text for each pair of sizes that `write` has (56), and all others.
-            .statement_cache_capacity(128)
+            // The texts of `write` for the sizes that groups have one after the other, and all others.
+            .statement_cache_capacity(256)
             .row_buffer_size(256) // a group's rows without a pause between the driver's thread and ours
             // What is erased is overwritten, not just let go of. Always, for a row leaves traces whenever it is moved.
             .pragma("secure_delete", "on")
@@ -102,7 +104,7 @@ impl Store {
 
         let tasks = TaskTracker::new();
         let closing = CancellationToken::new();
-        let outbox_bell = Arc::new(Notify::new());
+        let outbox_bell = Arc::new(OutboxBell::default());
         // Some may have been written before a restart.
         let typing_wanted = Arc::new(AtomicBool::new(true));
         let (requests, waiting) = mpsc::channel(WAITING);
@@ -110,6 +112,7 @@ impl Store {
         let news = watch::Sender::new(0);
         let (told_fault, fault) = watch::channel(None);
         let turns = Turns::default();
+        let journal = Journal::default();
         let writer = Writer {
             options: writing,
             clock: Arc::clone(&clock),
@@ -121,13 +124,13 @@ impl Store {
             wal_grows,
             connection: None,
             turns: turns.clone(),
+            journal: journal.clone(),
             rows_since_checkpoint: 0,
         };
         tasks.spawn(writer.run(waiting, closing.clone()));
         if access == Access::Daemon {
             tasks.spawn(checkpoint::run(options.clone(), wal_grown));
         }
-        tasks.close();
         let index = Arc::new(Index::of(&path, access));
         let (reading, reading_tasks) = (CancellationToken::new(), TaskTracker::new());
         match access {
@@ -150,7 +153,7 @@ impl Store {
                 .acquire_timeout(READER_PATIENCE)
                 .connect_lazy_with(options.clone().read_only(true))
         };
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             requests,
             readers: readers(READERS),
             own_readers: readers(OWN_READERS),
@@ -161,13 +164,23 @@ impl Store {
             typing_wanted,
             news,
             turns,
+            journal: journal.clone(),
             options,
             index,
             reading,
             reading_tasks,
-            closing,
-            tasks,
-        })))
+            closing: closing.clone(),
+            tasks: tasks.clone(),
+        });
+        if access == Access::Daemon {
+            tasks.spawn(journal::run(journal, Arc::downgrade(&inner), closing));
+        }
+        tasks.close();
+        Ok(Self(inner))
+    }
+
+    pub(super) fn of(inner: Arc<Inner>) -> Self {
+        Self(inner)
     }
 
     /// Finishes what was handed in, then closes. Later calls fail with [`StoreError::Closed`].
@@ -182,9 +195,9 @@ impl Store {
         self.0.tasks.wait().await;
     }
 
-    /// Rings when a commit has written replies that are due or will be.
+    /// Rings when a commit has written replies that are due before [`Store::next_due`] said.
     #[must_use]
-    pub fn outbox_bell(&self) -> Arc<Notify> {
+    pub fn outbox_bell(&self) -> Arc<OutboxBell> {
         Arc::clone(&self.0.outbox_bell)
     }
 
@@ -228,6 +241,10 @@ impl Store {
 
     pub(super) fn typing_wanted(&self) -> &AtomicBool {
         &self.0.typing_wanted
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     pub(super) fn turns(&self) -> Turns {

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::batch::{Rows, padded};
+use super::contact::{self, change};
+use super::journal::Journal;
 use super::row::{At, Cells};
-use super::{Store, StoreError, contact};
+use super::{Store, StoreError};
 use crate::clock;
 use crate::message::{AppName, Delivery, MessageId, OpenId, OutboundStatus, Outcome, Reply, Settlement};
 
@@ -34,8 +36,17 @@ impl Store {
     ) -> Result<Vec<Delivery>, StoreError> {
         let until = clock::after(now, lease);
         let [limit, webhooks] = [limit, webhooks].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
-        self.write(move |conn| claim(conn, now, limit, webhooks, until).boxed())
-            .await
+        let journal = self.journal().clone();
+        self.write(move |conn| {
+            let journal = journal.clone();
+            async move {
+                let mut claimed = claim(conn, now, limit, webhooks, until).await?;
+                fill_in_expiry(conn, &mut claimed, &journal).await?;
+                Ok(claimed)
+            }
+            .boxed()
+        })
+        .await
     }
 
     /// Writes outcomes. A retry moves all queued replies of the same user behind its due time; any other outcome
@@ -95,17 +106,17 @@ impl Store {
     /// When the next reply can be claimed: the first due of those at the head of their user's queue, or the end of a
     /// lease that nobody settles; `None` when nothing is queued.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let bell = self.outbox_bell();
+        bell.looking();
         let mut conn = self.own_reader().await?;
         let (due, lease): (Option<i64>, Option<i64>) = sqlx::query_as(NEXT_DUE).fetch_one(&mut *conn).await?;
         let at = At {
             table: "messages",
             row: &"(the next one due)",
         };
-        due.into_iter()
-            .chain(lease)
-            .min()
-            .map(|millis| at.time("due", millis))
-            .transpose()
+        let next = due.into_iter().chain(lease).min();
+        bell.looked(next);
+        next.map(|millis| at.time("due", millis)).transpose()
     }
 
     /// How many replies are queued.
@@ -137,8 +148,7 @@ const CLAIM: &str = "\
                                       where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
                                         and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2)) \
                    order by m.due limit $4) w) \
-    returning id, app, openid, fields, turn, attempts, uncertain, error, \
-              (select ledger_until from contacts c where c.app = messages.app and c.openid = messages.openid)";
+    returning id, app, openid, fields, turn, attempts, uncertain, error";
 
 /// Replies that wish for "typing…" have an index of their own.
 const TAKE_TYPING: &str = "\
@@ -233,12 +243,46 @@ fn delivery(id: MessageId, cells: &mut Cells<'_>) -> Result<(i64, Delivery), Sto
         attempts: at.count("attempts", cells.next()?)?,
         uncertain: at.count("uncertain", cells.next()?)?,
         last_error: cells.next()?,
-        expires: cells
-            .next::<Option<i64>>()?
-            .map(|until| at.time("ledger_until", until))
-            .transpose()?,
+        expires: None,
     };
     Ok((turn, delivery))
+}
+
+static EXPIRY: Rows = Rows::new(
+    "with wanted (n, app, openid, seq) as (values",
+    "(cast(? as bigint), ?, ?, cast(? as bigint))",
+    ") select wanted.n, iif(j.seq is null, c.ledger_until, j.ledger_until) from wanted \
+     left join contact_journal j on j.seq = wanted.seq and j.openid = wanted.openid and j.app = wanted.app \
+     left join contacts c on j.seq is null and c.app = wanted.app and c.openid = wanted.openid",
+);
+
+/// Tells when the window closes in which each may go out.
+async fn fill_in_expiry(
+    conn: &mut SqliteConnection,
+    claimed: &mut [Delivery],
+    journal: &Journal,
+) -> Result<(), StoreError> {
+    let places = journal.places_of(claimed.iter().map(|delivery| (&delivery.app, &delivery.openid)));
+    let numbered: Vec<_> = (0i64..).zip(claimed.iter()).zip(places).collect();
+    let mut ends = Vec::with_capacity(numbered.len());
+    for (count, wanted) in padded(&numbered) {
+        let mut query = sqlx::query_as::<_, (i64, Option<i64>)>(EXPIRY.text(count));
+        for ((n, delivery), place) in wanted {
+            query = query
+                .bind(*n)
+                .bind(delivery.app.as_str())
+                .bind(delivery.openid.as_str())
+                .bind(*place);
+        }
+        ends.extend(query.fetch_all(&mut *conn).await?);
+    }
+    for (n, end) in ends {
+        let Some(delivery) = usize::try_from(n).ok().and_then(|n| claimed.get_mut(n)) else {
+            continue;
+        };
+        delivery.expires = end.and_then(|end| Timestamp::from_millisecond(end).ok());
+    }
+    Ok(())
 }
 
 /// What an outcome writes.
@@ -319,11 +363,8 @@ async fn settle(
     for settlement in &settled {
         let never_sent = matches!(settlement.outcome, Outcome::Failed { .. } | Outcome::Dropped(_));
         if settlement.quota_spent {
-            sqlx::query("update contacts set ledger_left = 0 where app = $1 and openid = $2")
-                .bind(settlement.app.as_str())
-                .bind(settlement.openid.as_str())
-                .execute(&mut *conn)
-                .await?;
+            let set = change!("ledger_left = 0");
+            contact::update(conn, &settlement.app, &settlement.openid, set, |query| query).await?;
         } else if never_sent {
             contact::give_back(conn, &settlement.app, &settlement.openid).await?;
         }
@@ -705,6 +746,35 @@ mod tests {
         assert!(!rang().await, "a claim");
         bench.settle(&claimed[0], retry(9)).await;
         assert!(!rang().await, "who settles looks again anyway");
+    }
+
+    #[tokio::test]
+    async fn the_bell_does_not_ring_for_what_is_due_after_the_next_look() {
+        let bench = Bench::new().await;
+        let bell = bench.store.outbox_bell();
+        let rang = || async {
+            tokio::time::timeout(Duration::from_millis(50), bell.notified())
+                .await
+                .is_ok()
+        };
+        let late = |n, seconds| {
+            let judge: Judge = Box::new(move |_, facts| {
+                let mut verdict = verdict(facts, &["x".to_owned()]);
+                verdict.outbound[0].due = at(seconds);
+                verdict
+            });
+            bench.record(inbound(n, &format!("o{n}")), judge)
+        };
+        late(1, 600).await.expect("recorded");
+        assert!(rang().await, "nobody has looked yet");
+        assert_eq!(bench.store.next_due().await.expect("read"), Some(at(600)));
+        late(2, 900).await.expect("recorded");
+        assert!(!rang().await);
+        late(3, 300).await.expect("recorded");
+        assert!(rang().await);
+        assert_eq!(bench.store.next_due().await.expect("read"), Some(at(300)));
+        bench.receive(4, "o4", &["now"]).await;
+        assert!(rang().await);
     }
 
     /// The outbox asks all the time, also when the log is long: none of its statements may walk the table.

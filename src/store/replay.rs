@@ -116,7 +116,9 @@ impl Store {
              order by time, id limit $4) \
              select m.id, m.time, m.direction, m.fields, m.msg_type, m.content, m.status, m.settled is null, \
              m.app, m.openid, m.event, m.rule, m.answer, m.observed, m.previous, \
-             (select c.first_message from contacts c where m.previous is not null and c.app = m.app and c.openid = m.openid) \
+             iif(m.previous is null, null, coalesce( \
+             (select c.first_message from contacts c where c.app = m.app and c.openid = m.openid), \
+             (select j.first_message from contact_journal j where j.app = m.app and j.openid = m.openid))) \
              from page cross join messages m where m.id between page.id and page.id + 15 and m.author is null";
         const { assert!(SLOTS == 15) };
         let mut conn = self.reader().await?;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::contact::{self, change};
 use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, MessageId};
 
@@ -31,7 +32,7 @@ impl Store {
                 })
                 .await?;
             if !queued.is_empty() {
-                self.outbox_bell().notify_one();
+                self.outbox_bell().ring();
                 self.tell_news();
             }
             all.extend(queued);
@@ -104,13 +105,8 @@ async fn put_back(
     let mut ids = Vec::with_capacity(rows.len());
     for (id, app, openid) in rows {
         // It takes from WeChat's count again. Where nothing is left, a person tries their luck.
-        sqlx::query(
-            "update contacts set ledger_left = ledger_left - 1 where app = $1 and openid = $2 and ledger_left > 0",
-        )
-        .bind(app)
-        .bind(openid)
-        .execute(&mut *conn)
-        .await?;
+        let set = change!("ledger_left = ledger_left - iif(ledger_left > 0, 1, 0)");
+        contact::update(conn, &app.into(), &openid.into(), set, |query| query).await?;
         ids.push(MessageId::from_i64(id));
     }
     ids.sort_unstable();

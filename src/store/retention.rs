@@ -50,6 +50,7 @@ impl Store {
         };
         let before = |age: Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
         done.erased = self.erase_before(before(retention)).await?;
+        self.fold_journal().await?;
         done.contacts = self.erase_contacts(now).await?;
         self.erase_audits(before(retention.max(AUDIT))).await?;
         Ok(done)
@@ -428,6 +429,7 @@ mod tests {
             .mute(&"shop".into(), &"oAlice".into(), at(2 * DAY), "ann")
             .await;
         assert!(muted.expect("written"));
+        bench.store.fold_journal().await.expect("works");
         let users = ["oAlice", "oBob"].map(|openid| ("shop".into(), openid.into()));
         let erased = bench.store.erase_spent(users.into(), at(DAY)).await;
         assert_eq!(erased.expect("works"), 1);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, SqliteConnection};
 
+use super::contact;
 use super::cursor::At;
 use super::index::Place;
 use super::log::{COLUMNS, conditions, contains, entry};
@@ -57,7 +58,7 @@ impl Store {
         let (app, openid) = (&middle.app, &middle.openid);
         let mut conn = self.reader().await?;
         let mut newer: Vec<MessageId> = Vec::new();
-        let mut from = latest(&mut conn, app, openid).await?;
+        let mut from = contact::latest(&mut conn, app, openid).await?;
         let mut reached = false;
         for _ in 0..WALKED.div_ceil(STRIDE) {
             let Some(first) = from.filter(|_| !reached) else {
@@ -120,7 +121,7 @@ impl Store {
         let mut conn = self.reader().await?;
         let (mut from, mut before) = match cursor {
             Some(Cursor(At::Thread { from, before })) => (Some(*from), *before),
-            _ => (latest(&mut conn, app, openid).await?, None),
+            _ => (contact::latest(&mut conn, app, openid).await?, None),
         };
         let mut entries: Vec<Entry> = Vec::new();
         let mut walked = 0;
@@ -205,21 +206,6 @@ fn page(entries: Vec<Entry>, next: Option<At>, back_to: i64) -> Found {
 
 fn place(entry: &Entry) -> Place {
     (entry.time.as_millisecond(), entry.id.as_i64())
-}
-
-/// A user's last message.
-async fn latest(
-    conn: &mut SqliteConnection,
-    app: &AppName,
-    openid: &OpenId,
-) -> Result<Option<MessageId>, StoreError> {
-    let latest: Option<Option<i64>> =
-        sqlx::query_scalar("select latest from contacts where app = $1 and openid = $2")
-            .bind(app.as_str())
-            .bind(openid.as_str())
-            .fetch_optional(conn)
-            .await?;
-    Ok(latest.flatten().map(MessageId::from_i64))
 }
 
 /// Some of a user's messages, the newest first.

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::by_hand::used_slots;
-use super::row::{At, to_json};
+use super::contact::{self, change};
+use super::row::to_json;
 use super::write::{LateReply, Place};
-use super::{Store, StoreError, contact};
+use super::{Store, StoreError};
 use crate::message::{Answered, AppName, DropReason, Ledger, MessageId, OutboundStatus, Reply};
 
 /// Takes one more reply from a user's quota, or says why there is none left.
@@ -101,7 +102,8 @@ async fn replace(
     let Some(question) = question.filter(|_| !others.is_empty()) else {
         return Ok(0);
     };
-    let mut ledger = ledger(conn, answered).await?;
+    let user = contact::find(conn, &answered.app, &answered.openid).await?;
+    let mut ledger = user.unwrap_or_default().contact.ledger;
     let message = answered.id.message();
     // Slots are given out from below, so that a later one means a later reply of the same turn. A message stays as long as
     // one of its replies waits.
@@ -128,35 +130,13 @@ async fn replace(
         row.insert(conn).await?;
         added.push((answered.app.clone(), row.status()));
     }
-    sqlx::query("update contacts set ledger_left = $1 where app = $2 and openid = $3")
-        .bind(i64::from(ledger.left))
-        .bind(answered.app.as_str())
-        .bind(answered.openid.as_str())
-        .execute(conn)
-        .await?;
-    Ok(others.len().saturating_sub(slots.count()))
-}
-
-/// What may still be queued. (How much waits does not matter for taking from it.)
-async fn ledger(conn: &mut SqliteConnection, answered: &Answered) -> Result<Ledger, StoreError> {
-    let row: Option<(i64, Option<i64>)> =
-        sqlx::query_as("select ledger_left, ledger_until from contacts where app = $1 and openid = $2")
-            .bind(answered.app.as_str())
-            .bind(answered.openid.as_str())
-            .fetch_optional(conn)
-            .await?;
-    let Some((left, until)) = row else {
-        return Ok(Ledger::default());
-    };
-    let at = At {
-        table: "contacts",
-        row: &answered.openid,
-    };
-    Ok(Ledger {
-        left: at.count("ledger_left", left)?,
-        waiting: 0,
-        until: until.map(|until| at.time("ledger_until", until)).transpose()?,
+    let left = i64::from(ledger.left);
+    let set = change!("ledger_left = $3");
+    contact::update(conn, &answered.app, &answered.openid, set, |query| {
+        query.bind(left)
     })
+    .await?;
+    Ok(others.len().saturating_sub(slots.count()))
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
+use super::arrivals::Frame;
 use super::batch::{MAX_ROWS, Rows, Script, size};
-use super::contact::{self, User};
+use super::contact::{self, User, contact_names};
 use super::row::to_json;
 use super::{Arrival, StoreError};
 use crate::message::{
@@ -206,51 +207,80 @@ pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 /// How many values [`Row::bind`] binds.
 const ROW_VALUES: usize = 22;
 
-/// Statements have a power of two of rows; those that are too many have no key, and are left out.
-const fn insert() -> Rows {
-    Rows::new(
-        "insert into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, rule_set, \
-         status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error) \
-         select * from (values",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ") where column1 is not null",
-    )
+/// All that a group writes, in one text. Statements have a power of two of rows; those that are too many have no key, and
+/// are left out.
+///
+/// `or rollback` where whatever fails ends the transaction in any case: otherwise SQLite copies each page that a statement
+/// of many rows changes, to be able to take back that statement alone.
+macro_rules! script {
+    ($or:literal, $end:literal) => {
+        Script::new(
+            [
+                Rows::new(
+                    concat!(
+                        "insert",
+                        $or,
+                        " into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
+                         rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, \
+                         error) select * from (values"
+                    ),
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ") where column1 is not null",
+                ),
+                Rows::new(
+                    concat!(
+                        "insert",
+                        $or,
+                        " into contact_journal (seq, ",
+                        contact_names!(),
+                        ") select * from (values"
+                    ),
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ") where column1 is not null",
+                ),
+            ],
+            $end,
+        )
+    };
 }
 
-/// Writes rows and users (each of them once), and ends the transaction if so told. A group of usual size takes one
-/// round trip.
+/// Users' new states, each with its place in the journal.
+pub(super) type Users<'a> = Vec<(i64, &'a AppName, &'a OpenId, &'a User)>;
+
+/// Writes what a group adds (rows in the order of their keys as far as can be, for a row that is put between others splits
+/// a page), and ends the transaction if so told. A group of usual size takes one round trip.
 pub(super) async fn write(
     conn: &mut SqliteConnection,
     rows: Vec<Row<'_>>,
-    users: &[(&AppName, &OpenId, &User)],
-    commit: bool,
+    users: Users<'_>,
+    frame: Frame,
 ) -> Result<(), StoreError> {
-    static WRITE: Script = Script::new(insert(), contact::upsert(), "");
-    static WRITE_AND_COMMIT: Script = Script::new(insert(), contact::upsert(), "commit");
+    static PART: Script<2> = script!("", "");
+    static WRITE: Script<2> = script!(" or rollback", "");
+    static WRITE_AND_COMMIT: Script<2> = script!(" or rollback", "commit");
     let trips = rows.len().max(users.len()).div_ceil(MAX_ROWS);
-    let (mut rows, mut users) = (rows.into_iter(), users.chunks(MAX_ROWS));
+    let (mut rows, mut users) = (rows.into_iter(), users.into_iter());
     for trip in 1..=trips {
-        let rows = rows.by_ref().take(MAX_ROWS);
-        let users = users.next().unwrap_or_default();
-        let sizes = (size(rows.len()), size(users.len()));
-        let script = if commit && trip == trips {
-            &WRITE_AND_COMMIT
-        } else {
-            &WRITE
+        let (rows, users) = (rows.by_ref().take(MAX_ROWS), users.by_ref().take(MAX_ROWS));
+        let counts = [rows.len(), users.len()];
+        let sizes = counts.map(size);
+        let script = match (frame.begin, frame.commit && trip == trips) {
+            (false, _) => &PART,
+            (true, false) => &WRITE,
+            (true, true) => &WRITE_AND_COMMIT,
         };
-        let mut query = sqlx::query(script.text(sizes.0, sizes.1));
-        let empty = (sizes.0 - rows.len()) * ROW_VALUES;
+        let mut query = sqlx::query(script.text(sizes));
         for row in rows {
             query = row.bind(query);
         }
-        query = nulls(query, empty);
-        let empty = (sizes.1 - users.len()) * contact::USER_VALUES;
-        for (app, openid, user) in users {
-            query = user.bind(app, openid, query)?;
+        query = nulls(query, (sizes[0] - counts[0]) * ROW_VALUES);
+        for (seq, app, openid, user) in users {
+            query = user.bind(seq, app, openid, query)?;
         }
-        nulls(query, empty).execute(&mut *conn).await?;
+        query = nulls(query, (sizes[1] - counts[1]) * contact::JOURNAL_VALUES);
+        query.execute(&mut *conn).await?;
     }
-    if commit && trips == 0 {
+    if frame.commit && trips == 0 {
         sqlx::query("commit").execute(conn).await?;
     }
     Ok(())

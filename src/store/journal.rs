@@ -1,0 +1,375 @@
+//! Where in `contact_journal` each user's newest state is, and folding the journal into `contacts`.
+//!
+//! The rows tell the truth: a place that is wrong here is found out by whoever looks there, for a row names its user. So
+//! a command beside the daemon, which knows no places, may erase and change rows as it likes; only the daemon adds any.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sqlx::SqliteConnection;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{Rows, padded};
+use super::contact::contact_names;
+use super::open::Inner;
+use super::{Store, StoreError};
+use crate::message::{AppName, OpenId};
+
+/// Rows at which the journal is folded. The more, the more users a page of `contacts` are written at once; and the
+/// longer takes it who looks for one user in the journal (some 100 ns a row).
+const FULL: usize = 32_768;
+
+/// A shorter one is folded so often.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Users that one commit folds, and rows that one erases.
+const FOLDED: usize = 128;
+const ERASED: i64 = 1024;
+
+/// The places. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Journal(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    places: Mutex<Places>,
+    full: Notify,
+}
+
+#[derive(Default)]
+struct Places {
+    newest: HashMap<(AppName, OpenId), i64>,
+    /// The last row that was written.
+    last: i64,
+    /// Rows that may be there.
+    rows: usize,
+}
+
+impl Journal {
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads all places anew: at the start, and when nobody knows what became of a commit.
+    pub(super) async fn load(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+            "select app, openid, max(seq), count(*) from contact_journal group by app, openid",
+        )
+        .fetch_all(conn)
+        .await?;
+        let mut places = self.places();
+        places.rows = rows
+            .iter()
+            .map(|(.., rows)| usize::try_from(*rows).unwrap_or(0))
+            .sum();
+        places.last = rows.iter().map(|(.., seq, _)| *seq).fold(places.last, i64::max);
+        places.newest = rows
+            .into_iter()
+            .map(|(app, openid, seq, _)| ((app.into(), openid.into()), seq))
+            .collect();
+        Ok(())
+    }
+
+    /// Where these users' newest states are; 0 for those who have none in the journal.
+    pub(super) fn places_of<'a>(&self, users: impl Iterator<Item = (&'a AppName, &'a OpenId)>) -> Vec<i64> {
+        let places = self.places();
+        users
+            .map(|(app, openid)| {
+                let key = (app.clone(), openid.clone());
+                places.newest.get(&key).copied().unwrap_or(0)
+            })
+            .collect()
+    }
+
+    /// The row behind which the next ones are written.
+    pub(super) fn last(&self) -> i64 {
+        self.places().last
+    }
+
+    /// These rows are written, the last users' newest ones.
+    pub(super) fn note(&self, written: Vec<((AppName, OpenId), i64)>) {
+        let mut places = self.places();
+        places.rows += written.len();
+        for (user, seq) in written {
+            places.last = places.last.max(seq);
+            places.newest.insert(user, seq);
+        }
+        if places.rows >= FULL {
+            self.0.full.notify_one();
+        }
+    }
+
+    /// The newest states in the order of the keys of `contacts`, and the last row.
+    fn all(&self) -> (Vec<i64>, i64) {
+        let places = self.places();
+        let mut newest: Vec<(&(AppName, OpenId), i64)> =
+            places.newest.iter().map(|(user, seq)| (user, *seq)).collect();
+        newest.sort_unstable();
+        (newest.into_iter().map(|(_, seq)| seq).collect(), places.last)
+    }
+
+    fn erased(&self, upto: i64) {
+        let mut places = self.places();
+        places.newest.retain(|_, seq| *seq > upto);
+        places.rows = usize::try_from(places.last - upto).unwrap_or(0);
+    }
+}
+
+/// Folds the journal whenever it is full, and in any case each [`PERIOD`].
+pub(super) async fn run(journal: Journal, store: Weak<Inner>, closing: CancellationToken) {
+    loop {
+        let full = tokio::time::timeout(PERIOD, journal.0.full.notified());
+        if closing.run_until_cancelled(full).await.is_none() {
+            return;
+        }
+        let Some(store) = store.upgrade().map(Store::of) else {
+            return;
+        };
+        match closing.run_until_cancelled(store.fold_journal()).await {
+            None => return,
+            Some(Ok(())) => {}
+            // Nothing is lost: the journal is read before `contacts` until it is folded.
+            Some(Err(error)) => tracing::warn!(%error, "folding the journal of contacts failed"),
+        }
+    }
+}
+
+const FOLD_HEAD: &str = concat!(
+    "insert into contacts (",
+    contact_names!(),
+    ") select ",
+    contact_names!(),
+    " from contact_journal where seq in (select column1 from (values"
+);
+
+/// In the order of the keys, so that a page that takes several users is found once.
+static FOLD: Rows = Rows::new(
+    FOLD_HEAD,
+    "(cast(? as bigint))",
+    ")) order by app, openid on conflict (app, openid) do update set \
+     misses = excluded.misses, first_message = excluded.first_message, last_message = excluded.last_message, \
+     state = excluded.state, state_until = excluded.state_until, muted_until = excluded.muted_until, \
+     cooldowns = excluded.cooldowns, ledger_left = excluded.ledger_left, \
+     ledger_until = excluded.ledger_until, latest = excluded.latest",
+);
+
+impl Store {
+    /// Writes what the journal holds into `contacts`, and erases it there. May be dropped at any moment and begun again:
+    /// a row of the journal is erased when all that it could tell is in `contacts`, or in a newer row.
+    pub(super) async fn fold_journal(&self) -> Result<(), StoreError> {
+        let journal = self.journal().clone();
+        let (newest, last) = journal.all();
+        for piece in newest.chunks(FOLDED) {
+            let piece: Arc<[i64]> = piece.into();
+            self.write_pages(FOLDED, move |conn| {
+                let piece = Arc::clone(&piece);
+                async move { fold(conn, &piece).await }.boxed()
+            })
+            .await?;
+        }
+        let mut upto = 0;
+        while upto < last {
+            let next: i64 = self
+                .write_pages(FOLDED, move |conn| async move { erase(conn, last).await }.boxed())
+                .await?;
+            upto = next;
+        }
+        journal.erased(last);
+        Ok(())
+    }
+}
+
+async fn fold(conn: &mut SqliteConnection, rows: &[i64]) -> Result<(), StoreError> {
+    for (count, rows) in padded(rows) {
+        let mut query = sqlx::query(FOLD.text(count));
+        for seq in rows {
+            query = query.bind(*seq);
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// Erases the first rows up to `last`; gives up to where nothing is left.
+async fn erase(conn: &mut SqliteConnection, last: i64) -> Result<i64, StoreError> {
+    let end: Option<i64> =
+        sqlx::query_scalar("select seq from contact_journal where seq <= $1 order by seq limit 1 offset $2")
+            .bind(last)
+            .bind(ERASED)
+            .fetch_optional(&mut *conn)
+            .await?;
+    let end = end.unwrap_or(last);
+    sqlx::query("delete from contact_journal where seq <= $1")
+        .bind(end)
+        .execute(conn)
+        .await?;
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::message::{Contact, DialogState, Ledger};
+    use crate::store::testing::{Bench, at, inbound, verdict};
+    use crate::store::{Access, Filter, Judge, Order};
+
+    /// Message `n` leaves its user in a state that tells of it.
+    fn state(n: u64) -> Contact {
+        Contact {
+            first_message: Some(at(0)),
+            last_message: Some(at(n as i64)),
+            misses: n as u32,
+            state: (n % 3 == 0).then(|| DialogState {
+                name: format!("s{n}"),
+                until: at(9000),
+            }),
+            ledger: Ledger {
+                left: 3,
+                waiting: 0,
+                until: Some(at(9000)),
+            },
+            ..Contact::default()
+        }
+    }
+
+    async fn receive(bench: &Bench, n: u64, openid: &str) {
+        let judge: Judge = Box::new(move |_, facts| {
+            let mut verdict = verdict(facts, &[]);
+            // What came before is seen, wherever it is.
+            assert_eq!(facts.contact.misses == 0, facts.contact.last_message.is_none());
+            verdict.decision.contact = Contact {
+                muted_until: facts.contact.muted_until,
+                ..state(n)
+            };
+            verdict
+        });
+        bench.record(inbound(n, openid), judge).await.expect("recorded");
+    }
+
+    async fn rows(bench: &Bench) -> (i64, i64) {
+        sqlx::query_as("select (select count(*) from contact_journal), (select count(*) from contacts)")
+            .fetch_one(&mut bench.raw().await)
+            .await
+            .expect("read")
+    }
+
+    #[tokio::test]
+    async fn the_newest_state_counts_wherever_it_is() {
+        let mut bench = Bench::new().await;
+        let users = ["oAnn", "oBob", "oCy", "oDee"];
+        let mut expected: BTreeMap<&str, Contact> = BTreeMap::new();
+        let mut random = 7u64;
+        for n in 1..200 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let user = users[(random >> 33) as usize % users.len()];
+            match (random >> 40) % 8 {
+                0 => bench.store.fold_journal().await.expect("folded"),
+                1 => bench = bench.reopen().await,
+                2 => {
+                    let until = at(1000 + n as i64);
+                    let known = bench.store.mute(&"shop".into(), &user.into(), until, "ann").await;
+                    assert_eq!(known.expect("written"), expected.contains_key(user));
+                    if let Some(contact) = expected.get_mut(user) {
+                        contact.muted_until = Some(until);
+                    }
+                }
+                3 => {
+                    let command = bench.open(Access::Command).await.expect("opens");
+                    let forgotten = command.forget(None, &user.into(), "ops").await.expect("works");
+                    command.close().await;
+                    assert_eq!(forgotten.contacts, u64::from(expected.remove(user).is_some()));
+                }
+                _ => {
+                    receive(&bench, n, user).await;
+                    let muted_until = expected.get(user).and_then(|contact| contact.muted_until);
+                    expected.insert(
+                        user,
+                        Contact {
+                            muted_until,
+                            ..state(n)
+                        },
+                    );
+                }
+            }
+            for user in users {
+                let (contact, _) = bench
+                    .store
+                    .contact(&"shop".into(), &user.into())
+                    .await
+                    .expect("read");
+                assert_eq!(
+                    contact,
+                    expected.get(user).cloned().unwrap_or_default(),
+                    "{user}, step {n}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_that_come_while_it_is_folded_are_not_lost_to_it() {
+        let bench = Bench::new().await;
+        for n in 1..400 {
+            receive(&bench, n, &format!("o{}", n % 300)).await;
+        }
+        let more = join_all((400..800).map(|n| async move { (n, format!("o{}", n % 300)) })).await;
+        let coming = async {
+            for (n, openid) in &more {
+                receive(&bench, *n, openid).await;
+            }
+        };
+        let folding = async {
+            for _ in 0..3 {
+                bench.store.fold_journal().await.expect("folded");
+            }
+        };
+        tokio::join!(coming, folding);
+        let last = |user: u64| (1..800).rev().find(|n| n % 300 == user).expect("one");
+        let look = async || {
+            for user in 0..300 {
+                let openid = format!("o{user}").into();
+                let (contact, _) = bench.store.contact(&"shop".into(), &openid).await.expect("read");
+                assert_eq!(contact, state(last(user)), "o{user}");
+                let filter = Filter {
+                    openid: Some(openid),
+                    ..Filter::default()
+                };
+                let list = bench
+                    .store
+                    .entries(&filter, Order::NewestFirst)
+                    .await
+                    .expect("read");
+                assert_eq!(list.len(), (1..800).filter(|n| n % 300 == user).count());
+            }
+        };
+        look().await;
+        bench.store.fold_journal().await.expect("folded");
+        assert_eq!(rows(&bench).await, (0, 300));
+        look().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_journal_is_folded_by_itself() {
+        let bench = Bench::new().await;
+        let app = crate::message::AppName::from("shop");
+        receive(&bench, 1, "oAnn").await;
+        assert_eq!(rows(&bench).await, (1, 0));
+        // As if so many had come.
+        let many = (2..=FULL as i64).map(|seq| ((app.clone(), OpenId::from(format!("x{seq}"))), seq));
+        bench.store.journal().note(many.collect());
+        for _ in 0..500 {
+            if rows(&bench).await == (0, 1) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?}", rows(&bench).await);
+    }
+}
