@@ -274,6 +274,16 @@ impl Metrics {
         count(&self.pushes, app, outcome);
     }
 
+    /// The figure behind [`Metrics::push`], for what happens too often to look it up each time.
+    #[must_use]
+    pub fn pushes_of(&self, app: &str, outcome: &str) -> Counter {
+        let labels = AppOutcome {
+            app: app.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        self.pushes.get_or_create(&labels).clone()
+    }
+
     /// Notes how long a push waited for its answer.
     pub fn push_answered(&self, after: Duration) {
         self.push_duration.observe(after.as_secs_f64());

@@ -13,7 +13,7 @@ use super::body::{self, BodyError};
 use super::filters::Peer;
 use super::{Door, Receiver, nonce};
 use crate::message::{Format, Inbound};
-use crate::wechat::{Opened, PushQuery, Refusal, check_url as wechat_check_url, open_push, passive_answer};
+use crate::wechat::{Asked, Opened, PushQuery, Refusal, check_url as wechat_check_url, open_push, passive_answer};
 
 /// From the first byte of a push to its answer. WeChat waits 5 s, and pushes again when it gets no answer or a 500.
 const DEADLINE: Duration = Duration::from_millis(4300);
@@ -129,27 +129,24 @@ impl Receiver {
                 Err(error) => self.fail(door, &error.to_string()),
             };
         };
-        let recorded = match self.intake.accept(inbound.clone(), pair).await {
+        let asked = Asked::of(&inbound, format, sealed, nonce);
+        let recorded = match self.intake.accept(inbound, pair).await {
             Ok(recorded) => recorded,
             Err(error) => return self.fail(door, &error.to_string()),
         };
-        let outcome = if recorded.duplicate {
-            "duplicate"
+        if recorded.duplicate {
+            self.metrics.push(door.app.as_str(), "duplicate");
         } else {
-            "accepted"
-        };
-        self.metrics.push(door.app.as_str(), outcome);
+            door.accepted.inc();
+        }
         let (content_type, body) = passive_answer(
             &door.credentials,
-            &inbound,
+            &asked,
             &recorded.answer,
-            format,
-            sealed,
             self.clock.now().as_second(),
-            &nonce,
             &mut rand::rng(),
         );
-        let mut response = answer(StatusCode::OK, body);
+        let mut response = Response::new(body.into());
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 
 use crate::clock::SharedClock;
 use crate::config::Push;
@@ -47,6 +48,8 @@ struct Door {
     credentials: Credentials,
     nonces: Nonces,
     refusals: Refusals,
+    /// Pushes that were taken.
+    accepted: Counter,
 }
 
 impl Receiver {
@@ -65,6 +68,7 @@ impl Receiver {
                 credentials,
                 nonces: Nonces::new(config.max_age),
                 refusals: Refusals::default(),
+                accepted: metrics.pushes_of(app.as_str(), "accepted"),
             };
             (app, Arc::new(door))
         };

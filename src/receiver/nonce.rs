@@ -16,9 +16,15 @@ use crate::message::MessageId;
 pub(super) struct Nonces {
     /// How long a timestamp is taken, in minutes, before and after it.
     window: i64,
-    /// By the minute of the timestamp, so that what is too old goes at once and nothing goes too early.
-    minutes: Mutex<BTreeMap<u16, HashMap<i64, MessageId>>>,
+    /// In pieces: a table that grows is copied, and at 10,000 pushes a second the pairs of a minute in one would
+    /// keep everybody waiting for that.
+    pieces: [Mutex<Minutes>; PIECES],
 }
+
+/// By the minute of the timestamp, so that what is too old goes at once and nothing goes too early.
+type Minutes = BTreeMap<u16, HashMap<i64, MessageId>>;
+
+const PIECES: usize = 64;
 
 /// The hash of a pair: the minute of the timestamp (its low 16 bits) above 48 bits of SHA-1. `None` when the
 /// timestamp is no number. The log keeps it, so it may never change.
@@ -42,7 +48,7 @@ impl Nonces {
         Self {
             // More than a quarter of the 16 bits (11 days) could not be told from the past.
             window: i64::try_from(minutes).map_or(1 << 14, |m| m.min(1 << 14)),
-            minutes: Mutex::default(),
+            pieces: std::array::from_fn(|_| Mutex::default()),
         }
     }
 
@@ -50,7 +56,8 @@ impl Nonces {
     pub fn bind(&self, pair: i64, id: MessageId, now: Timestamp) -> bool {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the low 16 bits of the minute
         let (minute, present) = ((pair >> 48) as u16, now.as_second().div_euclid(60) as u16);
-        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let piece = &self.pieces[pair.rem_euclid(PIECES as i64) as usize];
+        let mut minutes = piece.lock().unwrap_or_else(PoisonError::into_inner);
         if !minutes.contains_key(&minute) {
             minutes.retain(|minute, _| distance(*minute, present) <= self.window);
         }
@@ -118,7 +125,9 @@ mod tests {
             let pair = pair(&now.to_string(), "n").expect("a pair");
             assert!(nonces.bind(pair, message(half_minute.unsigned_abs()), at(now)));
         }
-        let minutes = nonces.minutes.lock().expect("whole");
-        assert!(minutes.len() <= 13, "{}", minutes.len());
+        for piece in &nonces.pieces {
+            let minutes = piece.lock().expect("whole");
+            assert!(minutes.len() <= 13, "{}", minutes.len());
+        }
     }
 }

@@ -18,7 +18,7 @@ mod xml;
 pub use envelope::{AesKey, AesKeyError, OpenError, open, seal};
 pub use errcode::{ErrcodeClass, errcode};
 pub use errcode_zh::errcode_zh;
-pub use passive::passive_answer;
+pub use passive::{Asked, passive_answer};
 pub use push::{Credentials, Opened, Push, Refusal, check_url, open_push};
 pub use query::PushQuery;
 pub use quota::{Grant, grant};

@@ -1,59 +1,77 @@
 //! The passive answer: what the push's own response carries besides `success`.
 
+use bytes::Bytes;
 use rand::Rng;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::xml::write_cdata;
 use super::{AesKey, Credentials, msg_signature, seal};
-use crate::message::{Answer, Format, Inbound};
+use crate::message::{Answer, Format, Inbound, OpenId};
 
 const TRANSFER: &str = "transfer_customer_service";
 
-/// The body of the response and its content type. `success` is always in clear; a transfer is sealed when the push
-/// was. `now` in Unix seconds; `nonce` is the push's.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "all that an answer depends on, and one place that calls it"
-)]
-pub fn passive_answer(
-    credentials: &Credentials,
-    inbound: &Inbound,
-    answer: &Answer,
+/// What of a push its answer depends on.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    user: OpenId,
+    account: String,
     format: Format,
     sealed: bool,
+    nonce: String,
+}
+
+impl Asked {
+    /// Of a push in this format, which came sealed or not, with this nonce.
+    #[must_use]
+    pub fn of(inbound: &Inbound, format: Format, sealed: bool, nonce: String) -> Self {
+        Self {
+            user: inbound.openid.clone(),
+            account: inbound.fields.text("ToUserName").unwrap_or_default().to_owned(),
+            format,
+            sealed,
+            nonce,
+        }
+    }
+}
+
+/// The body of the response and its content type. `success` is always in clear; a transfer is sealed when the push
+/// was. `now` in Unix seconds.
+pub fn passive_answer(
+    credentials: &Credentials,
+    asked: &Asked,
+    answer: &Answer,
     now: i64,
-    nonce: &str,
     random: &mut impl Rng,
-) -> (&'static str, Vec<u8>) {
+) -> (&'static str, Bytes) {
     let kf_account = match answer {
-        Answer::Success => return ("text/plain", b"success".to_vec()),
+        Answer::Success => return ("text/plain", Bytes::from_static(b"success")),
         Answer::Transfer(kf_account) => kf_account.as_deref(),
     };
-    let clear = transfer(inbound, kf_account, format, now);
+    let clear = transfer(asked, kf_account, now);
     let body = match &credentials.aes_key {
-        Some(key) if sealed => {
+        Some(key) if asked.sealed => {
             let mut prefix = [0; 16];
             random.fill_bytes(&mut prefix);
-            sealed_answer(credentials, key, &clear, format, now, nonce, prefix)
+            sealed_answer(credentials, key, &clear, asked.format, now, &asked.nonce, prefix)
         }
         // A sealed push was opened with the key, so there is one.
         _ => clear,
     };
-    let content_type = match format {
+    let content_type = match asked.format {
         Format::Xml => "text/xml; charset=utf-8",
         Format::Json => "application/json; charset=utf-8",
     };
-    (content_type, body)
+    (content_type, body.into())
 }
 
-/// The clear text of `transfer_customer_service` that answers `inbound`.
-fn transfer(inbound: &Inbound, kf_account: Option<&str>, format: Format, now: i64) -> Vec<u8> {
-    let from = inbound.fields.text("ToUserName").unwrap_or_default();
-    match format {
+/// The clear text of `transfer_customer_service`.
+fn transfer(asked: &Asked, kf_account: Option<&str>, now: i64) -> Vec<u8> {
+    let (to, from) = (asked.user.as_str(), asked.account.as_str());
+    match asked.format {
         Format::Xml => {
             let mut xml = "<xml>".to_owned();
-            write_cdata(&mut xml, "ToUserName", inbound.openid.as_str());
+            write_cdata(&mut xml, "ToUserName", to);
             write_cdata(&mut xml, "FromUserName", from);
             xml += &format!("<CreateTime>{now}</CreateTime>");
             write_cdata(&mut xml, "MsgType", TRANSFER);
@@ -82,7 +100,7 @@ fn transfer(inbound: &Inbound, kf_account: Option<&str>, format: Format, now: i6
                 kf_account: &'a str,
             }
             json(&Transfer {
-                to_user_name: inbound.openid.as_str(),
+                to_user_name: to,
                 from_user_name: from,
                 create_time: now,
                 msg_type: TRANSFER,
@@ -157,7 +175,7 @@ mod tests {
     use super::*;
     use crate::message::{Fields, Mode};
 
-    fn inbound() -> Inbound {
+    fn asked(format: Format, sealed: bool, nonce: &str) -> Asked {
         let fields: Fields = [
             ("ToUserName", "gh_0123456789ab"),
             ("FromUserName", "oTEST"),
@@ -172,7 +190,8 @@ mod tests {
             format: Format::Xml,
             sealed: false,
         };
-        push.into_inbound("shop".into(), now()).expect("a message")
+        let inbound = push.into_inbound("shop".into(), now()).expect("a message");
+        Asked::of(&inbound, format, sealed, nonce.to_owned())
     }
 
     fn utf8(bytes: Vec<u8>) -> String {
@@ -181,7 +200,6 @@ mod tests {
 
     #[test]
     fn a_transfer_reads_as_wechat_documents_it() {
-        let inbound = inbound();
         for (kf_account, format, text) in [
             (
                 None,
@@ -207,7 +225,8 @@ mod tests {
                 r#"{"ToUserName":"oTEST","FromUserName":"gh_0123456789ab","CreateTime":1732250120,"MsgType":"transfer_customer_service","TransInfo":{"KfAccount":"a@shop"}}"#,
             ),
         ] {
-            assert_eq!(utf8(transfer(&inbound, kf_account, format, 1_732_250_120)), text);
+            let clear = transfer(&asked(format, false, "42"), kf_account, 1_732_250_120);
+            assert_eq!(utf8(clear), text);
         }
     }
 
@@ -216,16 +235,13 @@ mod tests {
         for sealed in [false, true] {
             let (content_type, body) = passive_answer(
                 &credentials(Mode::Safe),
-                &inbound(),
+                &asked(Format::Json, sealed, "42"),
                 &Answer::Success,
-                Format::Json,
-                sealed,
                 0,
-                "42",
                 &mut SmallRng::seed_from_u64(1),
             );
             assert_eq!(
-                (content_type, body.as_slice()),
+                (content_type, &body[..]),
                 ("text/plain", b"success".as_slice())
             );
         }
@@ -239,12 +255,9 @@ mod tests {
             for format in [Format::Xml, Format::Json] {
                 let (_, body) = passive_answer(
                     &credentials,
-                    &inbound(),
+                    &asked(format, true, nonce),
                     &Answer::Transfer(Some("a@shop".into())),
-                    format,
-                    true,
                     now().as_second(),
-                    nonce,
                     &mut SmallRng::seed_from_u64(1),
                 );
                 let wrapper = match format {
@@ -303,15 +316,12 @@ mod tests {
     fn a_clear_push_is_answered_in_clear() {
         let (content_type, body) = passive_answer(
             &credentials(Mode::Plain),
-            &inbound(),
+            &asked(Format::Xml, false, "42"),
             &Answer::Transfer(None),
-            Format::Xml,
-            false,
             Timestamp::UNIX_EPOCH.as_second(),
-            "42",
             &mut SmallRng::seed_from_u64(1),
         );
         assert_eq!(content_type, "text/xml; charset=utf-8");
-        assert!(utf8(body).starts_with("<xml><ToUserName>"));
+        assert!(body.starts_with(b"<xml><ToUserName>"));
     }
 }
