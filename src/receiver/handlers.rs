@@ -13,7 +13,9 @@ use super::body::{self, BodyError};
 use super::filters::Peer;
 use super::{Door, Receiver, nonce};
 use crate::message::{Format, Inbound};
-use crate::wechat::{Asked, Opened, PushQuery, Refusal, check_url as wechat_check_url, open_push, passive_answer};
+use crate::wechat::{
+    Asked, Opened, PushQuery, Refusal, check_url as wechat_check_url, open_push, passive_answer,
+};
 
 /// From the first byte of a push to its answer. WeChat waits 5 s, and pushes again when it gets no answer or a 500.
 const DEADLINE: Duration = Duration::from_millis(4300);

@@ -84,6 +84,7 @@ pub(super) async fn record(
     let mut known = Known::load(conn, arrivals, clock, turns, journal, frame).await?;
     let mut outcomes = Vec::with_capacity(arrivals.len());
     let mut rows = Vec::with_capacity(arrivals.len() * 2);
+    let mut lonely_no_more = Vec::new();
     let mut added = Added::default();
 
     for arrival in arrivals {
@@ -120,10 +121,12 @@ pub(super) async fn record(
         }
 
         rows.push(Row::inbound(id, arrival, &decision, user.user.latest)?);
+        let mut queued = Vec::new();
         for (slot, outbound) in outbound.iter().enumerate() {
             added.typing |= outbound.typing && outbound.dropped.is_none();
             let place = user.place(now, outbound.due, outbound.dropped.is_none(), turns.next(now));
             if outbound.dropped.is_none() {
+                queued.push(rows.len());
                 added.first_due = added.first_due.into_iter().chain([place.due]).min();
             }
             rows.push(Row::outbound(
@@ -135,11 +138,29 @@ pub(super) async fn record(
                 place,
             )?);
         }
+        match (user.waits, &queued[..]) {
+            (_, []) => {}
+            (false, [only]) => {
+                rows[*only].alone = true;
+                user.user.alone = Some(rows[*only].id);
+            }
+            _ => {
+                if let Some(other) = user.user.alone.take() {
+                    // It is written together with this message, or is in the log.
+                    match rows.iter_mut().rev().find(|row| row.id == other) {
+                        Some(row) => row.alone = false,
+                        None => lonely_no_more.push(other),
+                    }
+                }
+            }
+        }
+        user.waits |= !queued.is_empty();
         // A malformed push has no user.
         if !inbound.openid.as_str().is_empty() {
             user.user = User {
                 contact: decision.contact,
                 latest: Some(id),
+                alone: user.user.alone,
             };
             user.changed = true;
         }
@@ -158,6 +179,12 @@ pub(super) async fn record(
         outcomes.push(Ok(recorded));
     }
 
+    for id in lonely_no_more {
+        sqlx::query("update messages set alone = null where id = $1")
+            .bind(id.as_i64())
+            .execute(&mut *conn)
+            .await?;
+    }
     added.rows = rows.iter().map(Row::label).collect();
     let users: Users<'_> = (journal.last() + 1..)
         .zip(known.users.iter().filter(|(_, user)| user.changed))
@@ -184,6 +211,8 @@ struct KnownUser {
     user: User,
     /// When the last of the replies that wait is due, those left aside that are wanted later.
     queue_end: Option<i64>,
+    /// Whether any waits.
+    waits: bool,
     changed: bool,
 }
 
@@ -300,8 +329,10 @@ impl Known {
             "(cast(? as bigint), cast(? as bigint), ?, ?, cast(? as bigint), cast(? as bigint))";
         const TAIL: &str = concat!(
             ") select wanted.n, \
-             (select max(q.due) from messages q \
-               where q.status = 'queued' and q.app = wanted.app and q.openid = wanted.openid and q.turn <= wanted.turn), \
+             (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
+               and q.app = wanted.app and q.openid = wanted.openid and q.turn <= wanted.turn \
+               union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
+               and a.alone = 1 and a.status = 'queued' and a.turn <= wanted.turn)), \
              m.app, m.openid, m.dedup_key, m.status, m.answer, ",
             contact_columns!(),
             " from wanted left join messages m on m.id = wanted.id \
@@ -361,9 +392,11 @@ impl Known {
                 let id = inbound.id.message();
                 let existing = Existing::read(&mut cells, id)?;
                 known.rows.insert(id, existing);
+                let user = User::read(&mut cells, &inbound.openid)?;
                 let user = KnownUser {
-                    user: User::read(&mut cells, &inbound.openid)?,
                     queue_end,
+                    waits: user.contact.ledger.waiting > 0,
+                    user,
                     changed: false,
                 };
                 known.users.insert(key(inbound), user);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sqlx::AssertSqlSafe;
 
-/// The most rows of one statement: 64 rows of the widest table bind 1,408 values of SQLite's 32,766.
+/// The most rows of one statement: 64 rows of the widest table bind 1,472 values of SQLite's 32,766.
 pub(super) const MAX_ROWS: usize = 64;
 const SIZES: usize = MAX_ROWS.ilog2() as usize + 1;
 

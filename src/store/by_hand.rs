@@ -166,6 +166,7 @@ async fn write<E>(
     };
     let mut ids = Vec::with_capacity(by_hand.replies.len());
     if let (Some(message), Some(used)) = (message, used) {
+        contact::end_loneliness(conn, &by_hand.app, &by_hand.openid).await?;
         for (slot, reply) in (used + 1..=MessageId::MAX_REPLIES).zip(&by_hand.replies) {
             let id = message.reply(slot);
             let turn = turns.next(now);
@@ -233,7 +234,7 @@ async fn queue_end(
     turn: i64,
 ) -> Result<Option<i64>, StoreError> {
     let end = sqlx::query_scalar(
-        "select max(due) from messages where status = 'queued' and app = $1 and openid = $2 and turn <= $3",
+        "select max(due) from messages where status = 'queued' and alone is null and app = $1 and openid = $2 and turn <= $3",
     )
     .bind(by_hand.app.as_str())
     .bind(by_hand.openid.as_str())

@@ -15,7 +15,7 @@ use crate::message::{AppName, Contact, Cooldowns, DialogState, Ledger, MessageId
 macro_rules! contact_names {
     () => {
         "app, openid, misses, first_message, last_message, state, state_until, muted_until, cooldowns, ledger_left, \
-         ledger_until, latest"
+         ledger_until, latest, alone"
     };
 }
 pub(super) use contact_names;
@@ -33,10 +33,12 @@ macro_rules! contact_columns {
             contact_columns!("muted_until"),
             contact_columns!("cooldowns"),
             contact_columns!("ledger_left"),
-            "(select count(*) from messages q where q.status = 'queued' and q.app = coalesce(j.app, c.app) \
-             and q.openid = coalesce(j.openid, c.openid)), ",
+            "(select count(*) from messages q where q.status = 'queued' and q.alone is null \
+             and q.app = coalesce(j.app, c.app) and q.openid = coalesce(j.openid, c.openid)), ",
             contact_columns!("ledger_until"),
-            "iif(j.seq is null, c.latest, j.latest)"
+            contact_columns!("latest"),
+            "(select a.id from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
+             and a.alone = 1 and a.status = 'queued')"
         )
     };
     ($name:literal) => {
@@ -90,6 +92,8 @@ pub(super) struct User {
     pub(super) contact: Contact,
     /// Their last message.
     pub(super) latest: Option<MessageId>,
+    /// The reply that waits for them, if it is the only one.
+    pub(super) alone: Option<MessageId>,
 }
 
 impl User {
@@ -102,7 +106,7 @@ impl User {
         let time = |column, millis: Option<i64>| millis.map(|millis| at.time(column, millis)).transpose();
 
         let Some(misses) = cells.next()? else {
-            cells.skip(10);
+            cells.skip(11);
             return Ok(Self::default());
         };
         let first_message = time("first_message", cells.next()?)?;
@@ -114,7 +118,7 @@ impl User {
             (Some(name), Some(until)) => Some(DialogState { name, until }),
             _ => return Err(at.corrupt("state_until", "a state and its end go together")),
         };
-        Ok(Self {
+        let mut user = Self {
             contact: Contact {
                 first_message,
                 last_message,
@@ -136,7 +140,10 @@ impl User {
                 },
             },
             latest: cells.next::<Option<i64>>()?.map(MessageId::from_i64),
-        })
+            alone: cells.next::<Option<i64>>()?.map(MessageId::from_i64),
+        };
+        user.contact.ledger.waiting += u32::from(user.alone.is_some());
+        Ok(user)
     }
 
     /// Binds a row of `contact_journal`.
@@ -148,7 +155,11 @@ impl User {
         query: Query,
     ) -> Result<Query, StoreError> {
         let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond);
-        let Self { contact, latest } = self;
+        let Self {
+            contact,
+            latest,
+            alone,
+        } = self;
         let cooldowns: BTreeMap<&RuleName, i64> = contact
             .cooldowns
             .iter()
@@ -168,7 +179,8 @@ impl User {
             .bind(cooldowns)
             .bind(i64::from(contact.ledger.left))
             .bind(millis(contact.ledger.until))
-            .bind(latest.map(MessageId::as_i64)))
+            .bind(latest.map(MessageId::as_i64))
+            .bind(alone.map(MessageId::as_i64)))
     }
 }
 
@@ -214,6 +226,24 @@ pub(super) async fn update(
     Ok(known)
 }
 
+/// Whoever queues a reply beside a user's lonely one calls this first: then `messages_by_queue` has them all.
+pub(super) async fn end_loneliness(
+    conn: &mut SqliteConnection,
+    app: &AppName,
+    openid: &OpenId,
+) -> Result<(), StoreError> {
+    sqlx::query(concat!(
+        "update messages set alone = null where alone = 1 and id = (select iif(j.seq is null, c.alone, j.alone)",
+        from_user!(),
+        ")"
+    ))
+    .bind(app.as_str())
+    .bind(openid.as_str())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Gives a user's place in the quota back: WeChat did not count what had it, so another may go instead.
 pub(super) async fn give_back(
     conn: &mut SqliteConnection,
@@ -232,7 +262,7 @@ pub(super) async fn give_back(
 }
 
 /// How many values [`User::bind`] binds.
-pub(super) const JOURNAL_VALUES: usize = 13;
+pub(super) const JOURNAL_VALUES: usize = 14;
 
 /// Loads the app-wide cooldowns that still run at `now`; an app without any is not in the map.
 pub(super) async fn app_cooldowns(

@@ -153,7 +153,7 @@ static FOLD: Rows = Rows::new(
      misses = excluded.misses, first_message = excluded.first_message, last_message = excluded.last_message, \
      state = excluded.state, state_until = excluded.state_until, muted_until = excluded.muted_until, \
      cooldowns = excluded.cooldowns, ledger_left = excluded.ledger_left, \
-     ledger_until = excluded.ledger_until, latest = excluded.latest",
+     ledger_until = excluded.ledger_until, latest = excluded.latest, alone = excluded.alone",
 );
 
 impl Store {

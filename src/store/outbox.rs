@@ -129,7 +129,8 @@ impl Store {
     }
 }
 
-/// The rows that may be claimed are found by `messages_by_due` and `messages_webhooks`, the older ones of a user by `messages_by_queue`.
+/// The rows that may be claimed are found by `messages_by_due` and `messages_webhooks`, the older ones of a user by `messages_by_queue`,
+/// unless a reply is known to be alone.
 const CLAIM: &str = "\
     update messages \
        set lease = $1, attempts = attempts + 1, \
@@ -137,16 +138,18 @@ const CLAIM: &str = "\
      where id in (select id from (select m.id from messages m \
                    where m.status = 'queued' and m.msg_type <> 'webhook' \
                      and m.due <= $2 and (m.lease is null or m.lease <= $2) \
-                     and not exists (select 1 from messages o \
-                                      where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
-                                        and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2)) \
+                     and (m.alone = 1 or not exists (select 1 from messages o \
+                                      where o.status = 'queued' and o.alone is null \
+                                        and o.app = m.app and o.openid = m.openid \
+                                        and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2))) \
                    order by m.due limit $3) r \
                   union all select id from (select m.id from messages m \
                    where m.status = 'queued' and m.msg_type = 'webhook' \
                      and m.due <= $2 and (m.lease is null or m.lease <= $2) \
-                     and not exists (select 1 from messages o \
-                                      where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
-                                        and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2)) \
+                     and (m.alone = 1 or not exists (select 1 from messages o \
+                                      where o.status = 'queued' and o.alone is null \
+                                        and o.app = m.app and o.openid = m.openid \
+                                        and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2))) \
                    order by m.due limit $4) w) \
     returning id, app, openid, fields, turn, attempts, uncertain, error";
 
@@ -177,15 +180,15 @@ async fn take_typing(
 const NEXT_DUE: &str = "\
     select (select m.due from messages m \
      where m.status = 'queued' and m.lease is null \
-       and not exists (select 1 from messages o \
-                        where o.status = 'queued' and o.app = m.app and o.openid = m.openid \
-                          and ((o.turn, o.id) < (m.turn, m.id) or o.lease is not null)) \
+       and (m.alone = 1 or not exists (select 1 from messages o \
+                        where o.status = 'queued' and o.alone is null and o.app = m.app and o.openid = m.openid \
+                          and ((o.turn, o.id) < (m.turn, m.id) or o.lease is not null))) \
      order by m.due limit 1), \
     (select min(l.lease) from messages l \
      where l.lease is not null \
-       and not exists (select 1 from messages o \
-                        where o.status = 'queued' and o.app = l.app and o.openid = l.openid \
-                          and o.lease > l.lease))";
+       and (l.alone = 1 or not exists (select 1 from messages o \
+                        where o.status = 'queued' and o.alone is null and o.app = l.app and o.openid = l.openid \
+                          and o.lease > l.lease)))";
 
 async fn claim(
     conn: &mut SqliteConnection,
@@ -375,7 +378,7 @@ async fn settle(
 static POSTPONE: Rows = Rows::new(
     "with moved (app, openid, due) as (values",
     "(?, ?, cast(? as bigint))",
-    ") update messages set due = moved.due from moved where messages.status = 'queued' \
+    ") update messages set due = moved.due from moved where messages.status = 'queued' and messages.alone is null \
      and messages.app = moved.app and messages.openid = moved.openid and messages.due < moved.due",
 );
 
@@ -861,6 +864,19 @@ mod tests {
         }
     }
 
+    /// Replies that pass for the only one of their user and are not, or that their user's row does not name.
+    async fn not_alone(bench: &Bench) -> i64 {
+        sqlx::query_scalar(
+            "select count(*) from messages a where a.status = 'queued' and a.alone = 1 and (exists \
+             (select 1 from messages o where o.status = 'queued' and o.app = a.app and o.openid = a.openid and o.id <> a.id) \
+             or a.id is not coalesce((select alone from contact_journal j where j.app = a.app and j.openid = a.openid \
+             order by seq desc limit 1), (select alone from contacts c where c.app = a.app and c.openid = a.openid)))",
+        )
+        .fetch_one(&mut bench.raw().await)
+        .await
+        .expect("read")
+    }
+
     async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
         let mut bench = Bench::new().await;
         let (mut now, mut n) = (0, 0);
@@ -868,6 +884,7 @@ mod tests {
         let mut held: Vec<Delivery> = Vec::new();
         let mut dead: Vec<(MessageId, String)> = Vec::new();
         for step in steps {
+            prop_assert_eq!(not_alone(&bench).await, 0);
             match step {
                 Step::Receive { user, replies } => {
                     n += 1;

@@ -276,7 +276,7 @@ mod tests {
             (None, ["messages_by_due", "messages_by_lease", "messages_unsent"]),
             (
                 Some("shop".into()),
-                ["messages_by_queue", "messages_by_lease", "messages_unsent"],
+                ["messages_by_due", "messages_by_lease", "messages_unsent"],
             ),
         ];
         let counts = counts.iter().flat_map(|(app, indexes)| {

@@ -67,7 +67,7 @@ impl Store {
 fn resend(now: Timestamp, turn: i64) -> QueryBuilder<Sqlite> {
     let now = now.as_millisecond();
     let mut query = QueryBuilder::new(
-        "update messages set status = 'queued', attempts = 0, uncertain = 0, errcode = null, error = null, \
+        "update messages set status = 'queued', alone = null, attempts = 0, uncertain = 0, errcode = null, error = null, \
          settled = null, queued_at = ",
     );
     query
@@ -75,7 +75,7 @@ fn resend(now: Timestamp, turn: i64) -> QueryBuilder<Sqlite> {
         .push(", turn = ")
         .push_bind(turn)
         .push(
-            ", due = coalesce((select max(q.due) from messages q where q.status = 'queued' and q.app = messages.app \
+            ", due = coalesce((select max(q.due) from messages q where q.status = 'queued' and q.alone is null and q.app = messages.app \
              and q.openid = messages.openid and q.turn <= ",
         )
         .push_bind(turn)
@@ -94,6 +94,18 @@ async fn put_back(
     turn: i64,
     by: &str,
 ) -> Result<Vec<MessageId>, StoreError> {
+    let mut users = QueryBuilder::<Sqlite>::new(
+        "select distinct app, openid from messages where direction = 'out' and id in (",
+    );
+    let mut list = users.separated(", ");
+    for id in ids {
+        list.push_bind(id.as_i64());
+    }
+    users.push(")");
+    let users: Vec<(String, String)> = users.build_query_as().fetch_all(&mut *conn).await?;
+    for (app, openid) in users {
+        contact::end_loneliness(conn, &app.into(), &openid.into()).await?;
+    }
     let mut query = resend(now, turn);
     query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
     let mut list = query.separated(", ");

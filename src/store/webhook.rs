@@ -102,6 +102,7 @@ async fn replace(
     let Some(question) = question.filter(|_| !others.is_empty()) else {
         return Ok(0);
     };
+    contact::end_loneliness(conn, &answered.app, &answered.openid).await?;
     let user = contact::find(conn, &answered.app, &answered.openid).await?;
     let mut ledger = user.unwrap_or_default().contact.ledger;
     let message = answered.id.message();

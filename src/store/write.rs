@@ -18,7 +18,7 @@ use crate::message::{
 
 /// One row of `messages` to be written.
 pub(super) struct Row<'a> {
-    id: MessageId,
+    pub(super) id: MessageId,
     app: AppName,
     openid: OpenId,
     direction: &'static str,
@@ -38,6 +38,8 @@ pub(super) struct Row<'a> {
     place: Option<Place>,
     typing: Option<bool>,
     error: Option<&'static str>,
+    /// Whether it is the only reply that waits for its user.
+    pub(super) alone: bool,
 }
 
 /// A reply that is written by itself, beside a message that is in the log already.
@@ -130,6 +132,7 @@ impl<'a> Row<'a> {
             place: None,
             typing: None,
             error: None,
+            alone: false,
         })
     }
 
@@ -166,6 +169,7 @@ impl<'a> Row<'a> {
             place: Some(place),
             typing: Some(outbound.typing),
             error: outbound.dropped.map(DropReason::explanation),
+            alone: false,
         })
     }
 
@@ -199,13 +203,14 @@ impl<'a> Row<'a> {
             .bind(self.place.map(|place| place.turn))
             .bind(self.typing)
             .bind(self.error)
+            .bind(self.alone.then_some(true))
     }
 }
 
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// How many values [`Row::bind`] binds.
-const ROW_VALUES: usize = 22;
+const ROW_VALUES: usize = 23;
 
 /// All that a group writes, in one text. Statements have a power of two of rows; those that are too many have no key, and
 /// are left out.
@@ -222,9 +227,9 @@ macro_rules! script {
                         $or,
                         " into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
                          rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, \
-                         error) select * from (values"
+                         error, alone) select * from (values"
                     ),
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     ") where column1 is not null",
                 ),
                 Rows::new(
@@ -235,7 +240,7 @@ macro_rules! script {
                         contact_names!(),
                         ") select * from (values"
                     ),
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     ") where column1 is not null",
                 ),
             ],

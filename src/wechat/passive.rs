@@ -240,10 +240,7 @@ mod tests {
                 0,
                 &mut SmallRng::seed_from_u64(1),
             );
-            assert_eq!(
-                (content_type, &body[..]),
-                ("text/plain", b"success".as_slice())
-            );
+            assert_eq!((content_type, &body[..]), ("text/plain", b"success".as_slice()));
         }
     }
 
