@@ -194,7 +194,7 @@ pub(super) async fn record(
         .iter()
         .map(|(seq, app, openid, _)| (((*app).clone(), (*openid).clone()), *seq))
         .collect();
-    write(conn, rows, users, frame).await?;
+    write(conn, rows, users, frame.commit).await?;
     Ok((outcomes, added))
 }
 

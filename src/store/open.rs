@@ -293,7 +293,11 @@ async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
         OpenError(format!("the database {} {what}: {error}", path.display()))
     };
     create(path).map_err(|error| fault("can't be made", &error))?;
-    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let options = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        // Closing flushes all at once; a migration that is lost with the power is done again.
+        .synchronous(SqliteSynchronous::Normal);
     let mut conn = SqliteConnection::connect_with(&options)
         .await
         .map_err(|error| fault("can't be opened", &error))?;

@@ -131,8 +131,11 @@ impl Store {
 
 /// The rows that may be claimed are found by `messages_by_due` and `messages_webhooks`, the older ones of a user by `messages_by_queue`,
 /// unless a reply is known to be alone.
+///
+/// `or fail`: see [`super::write`]. `limit +$3`: SQLite plans by the value of a bare `limit $3`, and so prepares the statement
+/// anew each time (65 µs against 7 of a claim that finds nothing).
 const CLAIM: &str = "\
-    update messages \
+    update or fail messages \
        set lease = $1, attempts = attempts + 1, \
            uncertain = uncertain + case when lease is null or msg_type = 'webhook' then 0 else 1 end \
      where id in (select id from (select m.id from messages m \
@@ -142,7 +145,7 @@ const CLAIM: &str = "\
                                       where o.status = 'queued' and o.alone is null \
                                         and o.app = m.app and o.openid = m.openid \
                                         and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2))) \
-                   order by m.due limit $3) r \
+                   order by m.due limit +$3) r \
                   union all select id from (select m.id from messages m \
                    where m.status = 'queued' and m.msg_type = 'webhook' \
                      and m.due <= $2 and (m.lease is null or m.lease <= $2) \
@@ -150,13 +153,13 @@ const CLAIM: &str = "\
                                       where o.status = 'queued' and o.alone is null \
                                         and o.app = m.app and o.openid = m.openid \
                                         and ((o.turn, o.id) < (m.turn, m.id) or o.lease > $2))) \
-                   order by m.due limit $4) w) \
+                   order by m.due limit +$4) w) \
     returning id, app, openid, fields, turn, attempts, uncertain, error";
 
 /// Replies that wish for "typing…" have an index of their own.
 const TAKE_TYPING: &str = "\
-    update messages set typing = 0 \
-     where id in (select id from messages where status = 'queued' and due > $1 and typing = 1 limit $2) \
+    update or fail messages set typing = 0 \
+     where id in (select id from messages where status = 'queued' and due > $1 and typing = 1 limit +$2) \
     returning app, openid";
 
 async fn take_typing(
@@ -330,7 +333,7 @@ impl<'a> Change<'a> {
 static SETTLE: Rows = Rows::new(
     "with done (id, status, due, uncertain, errcode, error, settled) as (values",
     "(cast(? as bigint), ?, cast(? as bigint), cast(? as bigint), cast(? as bigint), ?, cast(? as bigint))",
-    ") update messages set status = done.status, due = coalesce(done.due, messages.due), \
+    ") update or fail messages set status = done.status, due = coalesce(done.due, messages.due), \
      uncertain = messages.uncertain + done.uncertain, errcode = done.errcode, error = done.error, \
      settled = done.settled, lease = null \
      from done where messages.id = done.id and messages.status = 'queued' returning id",
@@ -378,7 +381,7 @@ async fn settle(
 static POSTPONE: Rows = Rows::new(
     "with moved (app, openid, due) as (values",
     "(?, ?, cast(? as bigint))",
-    ") update messages set due = moved.due from moved where messages.status = 'queued' and messages.alone is null \
+    ") update or fail messages set due = moved.due from moved where messages.status = 'queued' and messages.alone is null \
      and messages.app = moved.app and messages.openid = moved.openid and messages.due < moved.due",
 );
 

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
-use super::arrivals::Frame;
 use super::batch::{MAX_ROWS, Rows, Script, size};
 use super::contact::{self, User, contact_names};
 use super::row::to_json;
@@ -215,38 +214,27 @@ const ROW_VALUES: usize = 23;
 /// All that a group writes, in one text. Statements have a power of two of rows; those that are too many have no key, and
 /// are left out.
 ///
-/// `or rollback` where whatever fails ends the transaction in any case: otherwise SQLite copies each page that a statement
-/// of many rows changes, to be able to take back that statement alone.
-macro_rules! script {
-    ($or:literal, $end:literal) => {
-        Script::new(
-            [
-                Rows::new(
-                    concat!(
-                        "insert",
-                        $or,
-                        " into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
-                         rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, \
-                         error, alone) select * from (values"
-                    ),
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    ") where column1 is not null",
-                ),
-                Rows::new(
-                    concat!(
-                        "insert",
-                        $or,
-                        " into contact_journal (seq, ",
-                        contact_names!(),
-                        ") select * from (values"
-                    ),
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    ") where column1 is not null",
-                ),
-            ],
-            $end,
-        )
-    };
+/// `or fail`: whoever called takes everything back when a statement fails. Otherwise SQLite copies each page before a
+/// statement of many rows changes it, to be able to take back that statement alone.
+const fn statements() -> [Rows; 2] {
+    [
+        Rows::new(
+            "insert or fail into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
+             rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error, \
+             alone) select * from (values",
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ") where column1 is not null",
+        ),
+        Rows::new(
+            concat!(
+                "insert or fail into contact_journal (seq, ",
+                contact_names!(),
+                ") select * from (values"
+            ),
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ") where column1 is not null",
+        ),
+    ]
 }
 
 /// Users' new states, each with its place in the journal.
@@ -258,21 +246,20 @@ pub(super) async fn write(
     conn: &mut SqliteConnection,
     rows: Vec<Row<'_>>,
     users: Users<'_>,
-    frame: Frame,
+    commit: bool,
 ) -> Result<(), StoreError> {
-    static PART: Script<2> = script!("", "");
-    static WRITE: Script<2> = script!(" or rollback", "");
-    static WRITE_AND_COMMIT: Script<2> = script!(" or rollback", "commit");
+    static WRITE: Script<2> = Script::new(statements(), "");
+    static WRITE_AND_COMMIT: Script<2> = Script::new(statements(), "commit");
     let trips = rows.len().max(users.len()).div_ceil(MAX_ROWS);
     let (mut rows, mut users) = (rows.into_iter(), users.into_iter());
     for trip in 1..=trips {
         let (rows, users) = (rows.by_ref().take(MAX_ROWS), users.by_ref().take(MAX_ROWS));
         let counts = [rows.len(), users.len()];
         let sizes = counts.map(size);
-        let script = match (frame.begin, frame.commit && trip == trips) {
-            (false, _) => &PART,
-            (true, false) => &WRITE,
-            (true, true) => &WRITE_AND_COMMIT,
+        let script = if commit && trip == trips {
+            &WRITE_AND_COMMIT
+        } else {
+            &WRITE
         };
         let mut query = sqlx::query(script.text(sizes));
         for row in rows {
@@ -285,7 +272,7 @@ pub(super) async fn write(
         query = nulls(query, (sizes[1] - counts[1]) * contact::JOURNAL_VALUES);
         query.execute(&mut *conn).await?;
     }
-    if frame.commit && trips == 0 {
+    if commit && trips == 0 {
         sqlx::query("commit").execute(conn).await?;
     }
     Ok(())

@@ -45,7 +45,7 @@ pub(in crate::store) use counted_before;
 const READ: &str = concat!(
     "select m.id, m.time, m.app, m.direction, m.msg_type, m.content, m.rule, m.status, m.observed, ",
     counted_before!(),
-    " from messages m where (m.time, m.id) > ($1, $2) and m.time <= $3 order by m.time, m.id limit $4"
+    " from messages m where (m.time, m.id) > ($1, $2) and m.time <= $3 order by m.time, m.id limit +$4"
 );
 
 /// Takes in at most `limit` rows, none younger than `until` (milliseconds); gives how many.
@@ -377,7 +377,7 @@ pub(super) async fn answer(
     limit: usize,
 ) -> Result<Option<i64>, Fault> {
     let questions: Vec<(i64, i64)> =
-        sqlx::query_as("select seq, id from questions where seq > $1 order by seq limit $2")
+        sqlx::query_as("select seq, id from questions where seq > $1 order by seq limit +$2")
             .bind(after)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&mut *index)
