@@ -201,12 +201,12 @@ impl<'a> Walk<'a> {
         };
         let pen = Pen::new(
             &self.set.templates,
-            Sources {
-                moment: self.moment,
-                rule: &rule.name,
-                captures: &rule.captures,
-                vars: self.set.vars.get(&self.moment.inbound.app),
-            },
+            Sources::new(
+                self.moment,
+                &rule.name,
+                &rule.captures,
+                self.set.vars.get(&self.moment.inbound.app),
+            ),
         );
         // Replies go out in order, so one that waits holds up those after it.
         let held_up = self
