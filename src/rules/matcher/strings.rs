@@ -17,7 +17,7 @@ pub(super) struct Strings {
     /// Those that are one character long, sorted.
     singles: Box<[(char, u32)]>,
     single_filter: SingleFilter,
-    /// By key, place of the neighbours, length, characters: the [`HEADER`] and the characters of each string, back to back, so
+    /// From 1 on, by key, place of the neighbours, length, characters: the [`HEADER`] and the characters of each string, back to back, so
     /// that to look at one is to look at one place.
     records: Box<[u32]>,
 }
@@ -27,17 +27,18 @@ pub(super) struct Strings {
 struct Slot {
     /// Of the neighbours. Different ones may have one key: a string is compared in full.
     key: u32,
-    /// The range of the records; with [`WIDE`] in its end when this is a pair with which known fours begin.
-    start: u32,
-    end: u32,
+    /// Where its records start, 0 when there are none; with [`WIDE`] when this is a pair with which known fours begin.
+    records: u32,
 }
 
 const WIDE: u32 = 1 << 31;
 /// The most strings that are known by one pair, where longer neighbours can tell them apart.
 const CROWD: u32 = 4;
 
-/// A record begins with an [`Entry`] but for where its characters start: they follow.
+/// A record begins with an [`Entry`] but for where its characters start: they follow. The last of a slot has [`LAST`] in
+/// its number of those alike.
 const HEADER: usize = 4;
+const LAST: u32 = 1 << 31;
 
 /// A string before it is a record.
 #[derive(Clone, Copy, Debug)]
@@ -112,13 +113,32 @@ impl Strings {
                 }
             }
         }
-        if self.records.is_empty() {
+        if self.slots.is_empty() || text.is_empty() {
             return;
         }
-        for (at, pair) in text.windows(2).enumerate() {
-            let hash = pair_hash(pair[0], pair[1]);
-            if self.filter.may_hold(hash) {
-                self.find_pair(text, at, hash, &mut found);
+        for start in (0..text.len() - 1).step_by(BATCH) {
+            self.find_batch(text, start, &mut found);
+        }
+    }
+
+    /// Looks at a batch of pairs from `start` on. Each look-up waits for memory, so several are begun before the first
+    /// is needed.
+    fn find_batch(&self, text: &[char], start: usize, found: &mut impl FnMut(Found)) {
+        let (mut passed, mut count) = ([0; BATCH], 0);
+        for (at, pair) in (0..BATCH as u8).zip(text[start..].windows(2)) {
+            passed[count] = at;
+            count += usize::from(self.filter.may_hold(pair_hash(pair[0], pair[1])));
+        }
+        let mask = self.slots.len() - 1;
+        for hits in passed[..count].chunks(AHEAD) {
+            let mut first = [(0, 0, Slot::default()); AHEAD];
+            for (hit, at) in first.iter_mut().zip(hits) {
+                let at = start + usize::from(*at);
+                let hash = pair_hash(text[at], text[at + 1]);
+                *hit = (at, hash, self.slots[slot_of(key(hash), mask)]);
+            }
+            for (at, hash, slot) in &first[..hits.len()] {
+                self.find_pair(text, *at, *hash, *slot, found);
             }
         }
     }
@@ -138,37 +158,42 @@ impl Strings {
     }
 
     /// The strings known by the pair at `at`, and by the four that begin with it.
-    fn find_pair(&self, text: &[char], at: usize, hash: u64, found: &mut impl FnMut(Found)) {
-        let slot = self.slot(key(hash));
+    fn find_pair(&self, text: &[char], at: usize, hash: u64, slot: Slot, found: &mut impl FnMut(Found)) {
+        let slot = self.settle(key(hash), slot);
         self.compare(text, at, slot, found);
-        if slot.end & WIDE != 0
+        if slot.records & WIDE != 0
             && let Some([_, _, c, d]) = text.get(at..at + 4)
         {
-            let slot = self.slot(key(four_hash(hash, *c, *d)));
-            self.compare(text, at, slot, found);
+            let key = key(four_hash(hash, *c, *d));
+            let slot = self.slots[slot_of(key, self.slots.len() - 1)];
+            self.compare(text, at, self.settle(key, slot), found);
         }
     }
 
-    fn slot(&self, key: u32) -> Slot {
+    /// The slot of `key`, from the one where it is looked for first.
+    fn settle(&self, key: u32, mut slot: Slot) -> Slot {
         let mask = self.slots.len() - 1;
         let mut at = slot_of(key, mask);
-        loop {
-            let slot = self.slots[at];
-            if slot.key == key || slot.is_free() {
-                return slot;
-            }
+        while slot.key != key && !slot.is_free() {
             at = (at + 1) & mask;
+            slot = self.slots[at];
         }
+        slot
     }
 
     /// Of the strings of a slot, those that are there around `at`.
     fn compare(&self, text: &[char], at: usize, slot: Slot, found: &mut impl FnMut(Found)) {
-        let mut records = &self.records[slot.start as usize..(slot.end & !WIDE) as usize];
+        let start = (slot.records & !WIDE) as usize;
+        if start == 0 {
+            return;
+        }
+        let mut records = &self.records[start..];
         while let [_, before, len, count, ..] = *records {
-            let (before, len, count) = (before as usize, len as usize, count as usize);
+            let (before, len, last) = (before as usize, len as usize, count & LAST != 0);
+            let count = (count & !LAST) as usize;
             let size = HEADER + len;
             let (alike, rest) = records.split_at(count * size);
-            records = rest;
+            records = if last { &[] } else { rest };
             let Some(start) = at.checked_sub(before) else {
                 continue;
             };
@@ -191,6 +216,11 @@ impl Strings {
         }
     }
 }
+
+/// So many pairs are looked at before the first that may be known is looked up.
+const BATCH: usize = 32;
+/// So many look-ups are begun before the first is needed.
+const AHEAD: usize = 8;
 
 /// The first number below `count` of which `before` does not hold, as of all after it.
 fn first_from(count: usize, before: impl Fn(usize) -> bool) -> usize {
@@ -219,7 +249,7 @@ impl Entry {
 
 impl Slot {
     fn is_free(&self) -> bool {
-        self.start == self.end
+        self.records == 0
     }
 }
 
@@ -305,9 +335,15 @@ impl Uses {
 }
 
 fn records(entries: &[(u32, Entry)], chars: &[char]) -> Box<[u32]> {
-    let mut records = Vec::with_capacity(entries.iter().map(|(_, entry)| entry.size()).sum());
-    for (_, entry) in entries {
-        records.extend([entry.string, entry.before, entry.len, entry.alike]);
+    let mut records = Vec::with_capacity(1 + entries.iter().map(|(_, entry)| entry.size()).sum::<usize>());
+    records.push(0);
+    for (at, (key, entry)) in entries.iter().enumerate() {
+        let next = entries.get(at + entry.alike as usize);
+        let last = match next {
+            Some((next, _)) if next == key => 0,
+            _ => LAST,
+        };
+        records.extend([entry.string, entry.before, entry.len, entry.alike | last]);
         records.extend(entry.text(chars).iter().map(|c| u32::from(*c)));
     }
     records.into()
@@ -316,30 +352,26 @@ fn records(entries: &[(u32, Entry)], chars: &[char]) -> Box<[u32]> {
 /// `entries` are sorted by key.
 fn slots(entries: &[(u32, Entry)], pairs: &[(u64, bool)]) -> Box<[Slot]> {
     let mut groups: Vec<Slot> = Vec::new();
-    let mut start = 0;
+    let mut start = 1;
     for (key, entry) in entries {
-        let end = start + index(entry.size());
-        match groups.last_mut().filter(|group| group.key == *key) {
-            Some(group) => group.end = end,
-            None => groups.push(Slot {
+        if groups.last().is_none_or(|group| group.key != *key) {
+            groups.push(Slot {
                 key: *key,
-                start,
-                end,
-            }),
+                records: start,
+            });
         }
-        start = end;
+        start += index(entry.size());
     }
     let known = groups.len();
     for (hash, _) in pairs.iter().filter(|(_, wide)| *wide) {
         let key = key(*hash);
         match groups[..known].binary_search_by_key(&key, |group| group.key) {
-            Ok(group) => groups[group].end |= WIDE,
-            Err(_) => groups.push(Slot {
-                key,
-                start: 0,
-                end: WIDE,
-            }),
+            Ok(group) => groups[group].records |= WIDE,
+            Err(_) => groups.push(Slot { key, records: WIDE }),
         }
+    }
+    if groups.is_empty() {
+        return Box::default();
     }
     let len = (groups.len() + groups.len() / 2 + 1).next_power_of_two();
     let mut slots = vec![Slot::default(); len].into_boxed_slice();
@@ -473,7 +505,7 @@ mod tests {
         #[test]
         fn every_occurrence_is_found_and_nothing_else(
             strings in prop::collection::vec("[ab吗\u{10000}]{1,6}", 0..60),
-            text in "[ab吗\u{10000}]{0,20}",
+            text in "[ab吗\u{10000}]{0,20}|[ab吗\u{10000}]{20,100}",
         ) {
             let chars: Vec<char> = text.chars().collect();
             let mut expected = Vec::new();
