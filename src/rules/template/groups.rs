@@ -6,17 +6,22 @@ use crate::rules::condition::Capture;
 /// Its name, and what it took; a group that took no part has no text.
 pub(super) type Group<'a> = (Option<&'a str>, Option<&'a str>);
 
+/// As many groups as there nearly always are at most.
+const FEW: usize = 8;
+
 /// The groups of every pattern that matches, those of the first one first, so that numbers mean that one.
-#[derive(Debug)]
-pub(super) enum Groups<'a> {
-    /// As many as there nearly always are, without memory of their own.
-    Few(usize, [Group<'a>; 8]),
-    Many(Vec<Group<'a>>),
+#[derive(Debug, Default)]
+pub(super) struct Groups<'a> {
+    len: usize,
+    /// All of them, when they are few: then they take no memory of their own.
+    few: [Group<'a>; FEW],
+    /// All of them, when they are more.
+    many: Vec<Group<'a>>,
 }
 
 impl<'a> Groups<'a> {
     pub(super) fn find(captures: &'a [Capture], inbound: &'a Inbound) -> Self {
-        let mut all = Self::Few(0, [(None, None); 8]);
+        let mut all = Self::default();
         for capture in captures {
             let mut search = |text| {
                 capture
@@ -32,25 +37,18 @@ impl<'a> Groups<'a> {
     }
 
     fn push(&mut self, group: Group<'a>) {
-        match self {
-            Self::Few(len, few) if *len < few.len() => {
-                few[*len] = group;
-                *len += 1;
-            }
-            Self::Few(_, few) => {
-                let mut many = few.to_vec();
-                many.push(group);
-                *self = Self::Many(many);
-            }
-            Self::Many(many) => many.push(group),
+        if self.len == FEW {
+            self.many.extend_from_slice(&self.few);
         }
+        match self.few.get_mut(self.len) {
+            Some(place) => *place = group,
+            None => self.many.push(group),
+        }
+        self.len += 1;
     }
 
     pub(super) fn all(&self) -> &[Group<'a>] {
-        match self {
-            Self::Few(len, few) => &few[..*len],
-            Self::Many(many) => many,
-        }
+        self.few.get(..self.len).unwrap_or(&self.many)
     }
 
     pub(super) fn numbered(&self, number: usize) -> Option<&'a str> {
