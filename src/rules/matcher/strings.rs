@@ -1,10 +1,11 @@
 //! Which of many strings a text holds, in one pass over the text, however many there are.
 //!
 //! Each string is known by one *pair* of neighbouring characters in it: the one that is rarest among all strings. A
-//! filter of two bits a pair says of nearly every pair of the text that no string is known by it, without leaving the
-//! processor's near caches; an automaton of all strings looks up each character in tables of megabytes. Where many strings
-//! would share a pair, as Latin words do, each is known by *four* neighbours. Those that share even these lie sorted, so
-//! that thousands of them (product codes) cost a binary search and no loop.
+//! filter of two bits a pair says of nearly every pair of the text that no string is known by it, a second one says of most
+//! others that no such string has what stands next to them here, both without leaving the processor's near caches; an
+//! automaton of all strings looks up each character in tables of megabytes. Where many strings would share a pair, as
+//! Latin words do, each is known by *four* neighbours. Those that share even these lie sorted, so that thousands of them
+//! (product codes) cost a binary search and no loop.
 
 use super::index;
 
@@ -12,6 +13,8 @@ use super::index;
 #[derive(Debug, Default)]
 pub(super) struct Strings {
     filter: Filter,
+    /// What stands next to the pair in each string.
+    contexts: Filter,
     /// Open addressing by key; a power of two, a third of it free or more.
     slots: Box<[Slot]>,
     /// Those that are one character long, sorted.
@@ -96,7 +99,11 @@ impl Strings {
             }
         }
         Self {
-            filter: Filter::new(&pairs),
+            filter: Filter::new(pairs.len(), pairs.iter().map(|(hash, _)| *hash)),
+            contexts: Filter::new(
+                entries.len(),
+                entries.iter().map(|(_, entry)| entry.context(&chars)),
+            ),
             slots: slots(&entries, &pairs),
             records: records(&entries, &chars),
             single_filter: SingleFilter::new(&singles),
@@ -121,26 +128,38 @@ impl Strings {
         }
     }
 
-    /// Looks at a batch of pairs from `start` on. Each look-up waits for memory, so several are begun before the first
-    /// is needed.
+    /// Looks at a batch of pairs from `start` on. Each look-up waits for memory, so those of several pairs are begun before
+    /// the first is needed.
     fn find_batch(&self, text: &[char], start: usize, found: &mut impl FnMut(Found)) {
-        let (mut passed, mut count) = ([0; BATCH], 0);
-        for (at, pair) in (0..BATCH as u8).zip(text[start..].windows(2)) {
-            passed[count] = at;
-            count += usize::from(self.filter.may_hold(pair_hash(pair[0], pair[1])));
+        let mut known = 0_u32;
+        for (n, pair) in text[start..].windows(2).take(BATCH).enumerate() {
+            known |= u32::from(self.filter.may_hold(pair_hash(pair[0], pair[1]))) << n;
         }
         let mask = self.slots.len() - 1;
-        for hits in passed[..count].chunks(AHEAD) {
-            let mut first = [(0, 0, Slot::default()); AHEAD];
-            for (hit, at) in first.iter_mut().zip(hits) {
-                let at = start + usize::from(*at);
+        while known != 0 {
+            let (mut hits, mut count) = ([(0, 0, Slot::default()); AHEAD], 0);
+            while known != 0 && count < AHEAD {
+                let at = start + known.trailing_zeros() as usize;
+                known &= known - 1;
                 let hash = pair_hash(text[at], text[at + 1]);
-                *hit = (at, hash, self.slots[slot_of(key(hash), mask)]);
+                if self.may_be_around(text, at, hash) {
+                    hits[count] = (at, hash, self.slots[slot_of(key(hash), mask)]);
+                    count += 1;
+                }
             }
-            for (at, hash, slot) in &first[..hits.len()] {
-                self.find_pair(text, *at, *hash, *slot, found);
+            for &(at, hash, slot) in &hits[..count] {
+                self.find_pair(text, at, hash, slot, found);
             }
         }
+    }
+
+    /// Whether some string may be known by the pair at `at` and have what stands next to it.
+    fn may_be_around(&self, text: &[char], at: usize, pair: u64) -> bool {
+        let next = |c: &char| self.contexts.may_hold(next_hash(pair, *c));
+        let previous = |c: &char| self.contexts.may_hold(previous_hash(pair, *c));
+        self.contexts.may_hold(alone_hash(pair))
+            || text.get(at + 2).is_some_and(next)
+            || text[..at].last().is_some_and(previous)
     }
 
     fn find_single(&self, c: char, at: usize, found: &mut impl FnMut(Found)) {
@@ -239,6 +258,17 @@ fn first_from(count: usize, before: impl Fn(usize) -> bool) -> usize {
 impl Entry {
     fn text<'c>(&self, chars: &'c [char]) -> &'c [char] {
         &chars[self.start as usize..(self.start + self.len) as usize]
+    }
+
+    /// The hash of its pair and what follows it there; at its end, what comes before it, if anything does.
+    fn context(&self, chars: &[char]) -> u64 {
+        let (text, before) = (self.text(chars), self.before as usize);
+        let pair = pair_hash(text[before], text[before + 1]);
+        match (text.get(before + 2), text[..before].last()) {
+            (Some(next), _) => next_hash(pair, *next),
+            (None, Some(previous)) => previous_hash(pair, *previous),
+            (None, None) => alone_hash(pair),
+        }
     }
 
     /// … of its record.
@@ -393,6 +423,18 @@ fn pair_hash(a: char, b: char) -> u64 {
     (u64::from(a) << 21 | u64::from(b)).wrapping_mul(MULTIPLIER)
 }
 
+fn next_hash(pair: u64, next: char) -> u64 {
+    (pair ^ u64::from(next)).wrapping_mul(MULTIPLIER)
+}
+
+fn previous_hash(pair: u64, previous: char) -> u64 {
+    (pair.rotate_left(32) ^ u64::from(previous)).wrapping_mul(MULTIPLIER)
+}
+
+fn alone_hash(pair: u64) -> u64 {
+    pair.rotate_left(16).wrapping_mul(MULTIPLIER)
+}
+
 fn four_hash(pair: u64, c: char, d: char) -> u64 {
     (pair.rotate_left(32) ^ pair_hash(c, d)).wrapping_mul(MULTIPLIER)
 }
@@ -424,12 +466,13 @@ fn slot_of(key: u32, mask: usize) -> usize {
 struct Filter(Box<[u64]>);
 
 impl Filter {
-    fn new(pairs: &[(u64, bool)]) -> Self {
-        let words = pairs.len().div_ceil(4).next_power_of_two();
+    /// `most`: so many hashes at most.
+    fn new(most: usize, hashes: impl Iterator<Item = u64>) -> Self {
+        let words = most.div_ceil(4).next_power_of_two();
         let mut filter = Self(vec![0; words].into_boxed_slice());
-        for (hash, _) in pairs {
-            let word = filter.word(*hash);
-            filter.0[word] |= Self::bits(*hash);
+        for hash in hashes {
+            let word = filter.word(hash);
+            filter.0[word] |= Self::bits(hash);
         }
         filter
     }
