@@ -71,16 +71,14 @@ fn main() {
         let name = format!("goal 9: {size} rules, in Hyperscan's time");
         at_most(&name, "×", figures.ratio, target, floor);
     }
-    let [small, _, large] = &figures;
-    let growth = Spread::once(large.warm.median / small.warm.median);
-    at_most(
-        "goal 10: growth from 1,000 to 100,000 rules",
-        "×",
-        Some(growth),
-        3.0,
-        4.0,
-    );
-    for (size, figures) in [("1,000", small), ("100,000", large)] {
+    let [small, middle, large] = &figures;
+    let beside = large.warm.median / small.warm.median;
+    let name = "goal 10: growth from 1,000 to 100,000 rules";
+    at_most(name, "×", Some(growth()), 3.0, 4.0);
+    if program.is_some() {
+        println!("  beside Hyperscan, which takes the caches between any two passes: {beside:.2} ×");
+    }
+    for (size, figures) in [("1,000", small), ("10,000", middle), ("100,000", large)] {
         let name = format!("goal 10: {size} rules, first pass in warm ones");
         at_most(&name, "×", Some(figures.first), 1.2, 1.5);
     }
@@ -185,6 +183,22 @@ fn first_passes(size: usize) -> (Spread, Spread) {
         cold.push(pass(&set, &mut push, messages) / again.median);
     }
     (Spread::of(first), Spread::of(cold))
+}
+
+/// What a pass over 100,000 rules costs, in passes over 1,000, in turn.
+fn growth() -> Spread {
+    let mut push = Push::new();
+    let [small, large] = [SIZES[0], SIZES[2]].map(|size| {
+        let corpus = Corpus::new(size, MESSAGES);
+        (rule_set(&corpus.toml("r")).0, corpus.messages)
+    });
+    let mut cost = |(set, messages): &(RuleSet, Vec<String>)| {
+        write(&mut push, messages);
+        pass(set, &mut push, messages)
+    };
+    let _warm = (cost(&small), cost(&large));
+    let ratios = (0..PASSES).map(|_| cost(&large) / cost(&small));
+    Spread::of(ratios.collect())
 }
 
 /// A push was written into memory just before it is matched; in a benchmark, it must have been read.

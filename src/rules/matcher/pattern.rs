@@ -105,11 +105,6 @@ impl Pattern {
         })
     }
 
-    /// Compiles now what would be compiled when it is first needed.
-    pub(crate) fn prepare(&self) {
-        self.engine();
-    }
-
     /// The names of the groups, by number, the whole match (number 0, no name) first.
     pub(crate) fn capture_names(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
         self.names.iter().map(Option::as_deref)

@@ -50,12 +50,6 @@ impl Known<'_> {
         }
     }
 
-    /// Whether a path leads to what the patterns took from the message.
-    pub(super) fn is_taken(path: &str) -> bool {
-        let name = path.split('.').next().unwrap_or_default();
-        name == "match" || !FIXED.contains(&name)
-    }
-
     /// The named groups.
     pub(super) fn groups(&self) -> BTreeSet<String> {
         let names = self

@@ -117,12 +117,6 @@ impl Templates {
                 _ => {}
             }
         }
-        if paths.iter().any(|path| Known::is_taken(path)) {
-            known
-                .captures
-                .iter()
-                .for_each(|capture| capture.pattern.prepare());
-        }
         if let Some(blanks) = Blanks::read(&self.outline, source, &paths, known) {
             return Some(Text::Blanks(blanks));
         }
