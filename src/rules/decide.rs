@@ -6,6 +6,7 @@
 //!   longest mute and the last state win; replies add up to [`MessageId::MAX_REPLIES`].
 //! - A rule in its cooldown does nothing at all. `then = "silent"` still takes the message from lower rules.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -65,7 +66,7 @@ impl RuleSet {
                 observed: Vec::new(),
                 answer: Answer::Success,
                 replies: Vec::new(),
-                contact: before.clone(),
+                contact: before.clone().into_owned(),
                 app_cooldowns: Vec::new(),
             },
         };
@@ -109,16 +110,25 @@ impl Rule {
 }
 
 /// The contact before this message, without what has run out.
-pub(super) fn known_before(inbound: &Inbound, facts: &Facts<'_>) -> Contact {
+pub(super) fn known_before<'a>(inbound: &Inbound, facts: &Facts<'a>) -> Cow<'a, Contact> {
     let now = facts.now;
-    let mut contact = facts.contact.clone();
-    contact.state = contact.state.filter(|state| state.until > now);
-    contact.cooldowns.retain(|_, until| *until > now);
     let agent_left = inbound
         .event
         .as_deref()
         .is_some_and(|event| event.eq_ignore_ascii_case("kf_close_session"));
-    contact.muted_until = contact.muted_until.filter(|until| *until > now && !agent_left);
+    let mut contact = Cow::Borrowed(facts.contact);
+    if contact.state.as_ref().is_some_and(|state| state.until <= now) {
+        contact.to_mut().state = None;
+    }
+    if contact.cooldowns.values().any(|until| *until <= now) {
+        contact.to_mut().cooldowns.retain(|_, until| *until > now);
+    }
+    if contact
+        .muted_until
+        .is_some_and(|until| until <= now || agent_left)
+    {
+        contact.to_mut().muted_until = None;
+    }
     contact
 }
 
@@ -201,12 +211,12 @@ impl<'a> Walk<'a> {
         };
         let pen = Pen::new(
             &self.set.templates,
-            Sources {
-                moment: self.moment,
-                rule: &rule.name,
-                captures: &rule.captures,
-                vars: self.set.vars.get(&self.moment.inbound.app),
-            },
+            Sources::new(
+                self.moment,
+                &rule.name,
+                &rule.captures,
+                self.set.vars.get(&self.moment.inbound.app),
+            ),
         );
         // Replies go out in order, so one that waits holds up those after it.
         let held_up = self

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use minijinja::{Environment, Value};
+use minijinja::Environment;
 use sha1::{Digest, Sha1};
 
 use super::condition::Kinds;
 use super::matcher::{BuildError, Matcher};
 use super::rule::Rule;
-use super::template::{Templates, app_vars};
+use super::template::{Templates, Vars};
 use super::{Scope, codes};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::message::{AppName, Inbound, RuleSetVersion};
@@ -33,7 +33,7 @@ pub struct RuleSet {
     index: Index,
     pub(super) templates: Environment<'static>,
     /// `{{ app.… }}` of each app.
-    pub(super) vars: BTreeMap<AppName, Value>,
+    pub(super) vars: BTreeMap<AppName, Vars>,
     pub(super) timezone: TimeZone,
     /// The files that it was made from.
     pub(super) sources: Vec<Source>,
@@ -158,7 +158,7 @@ impl RuleSet {
             vars: scope
                 .apps
                 .iter()
-                .map(|app| (app.name.clone(), app_vars(&app.vars)))
+                .map(|app| (app.name.clone(), Vars::new(&app.vars)))
                 .collect(),
             timezone: scope.timezone.clone(),
             sources: sources.to_vec(),

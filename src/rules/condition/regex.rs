@@ -5,7 +5,7 @@ use regex_syntax::ast::ErrorKind;
 use super::{Capture, Key};
 use crate::diagnostic::Span;
 use crate::rules::codes;
-use crate::rules::matcher::Pattern;
+use crate::rules::matcher::{Pattern, PatternError};
 use crate::rules::read::{Reader, Text};
 
 pub(super) const KEY: Key = Key {
@@ -23,30 +23,32 @@ pub(super) const KEY: Key = Key {
 
 /// Compiles a pattern, or says what is wrong with it and where.
 pub(super) fn compile(reader: &mut Reader<'_>, text: &Text) -> Option<Pattern> {
-    if let Err(error) = regex_syntax::parse(&text.text) {
-        let (span, message, help) = match &error {
-            regex_syntax::Error::Parse(error) => {
-                (error.span(), error.kind().to_string(), advice(error.kind()))
-            }
-            regex_syntax::Error::Translate(error) => (error.span(), error.kind().to_string(), None),
-            _ => return refuse(reader, text.span.clone(), &error.to_string(), None),
-        };
-        let span = reader.inside(&text.span, span.start.offset..span.end.offset);
-        return refuse(reader, span, &message, help);
+    match Pattern::compile(&text.text) {
+        Ok(pattern) => Some(pattern),
+        Err(PatternError::Syntax(error)) => refuse_syntax(reader, text, &error),
+        // What parses fails to compile for its size alone.
+        Err(PatternError::TooLarge(_) | PatternError::EmptyKeyword) => {
+            reader
+                .error(
+                    codes::BAD_REGEX,
+                    text.span.clone(),
+                    "this regular expression is too large",
+                    "takes too much memory",
+                )
+                .help = Some("lower its counted repetitions, such as {1000}".to_owned());
+            None
+        }
     }
-    // What parses fails to compile for its size alone.
-    let pattern = Pattern::compile(&text.text).ok();
-    if pattern.is_none() {
-        reader
-            .error(
-                codes::BAD_REGEX,
-                text.span.clone(),
-                "this regular expression is too large",
-                "takes too much memory",
-            )
-            .help = Some("lower its counted repetitions, such as {1000}".to_owned());
-    }
-    pattern
+}
+
+fn refuse_syntax(reader: &mut Reader<'_>, text: &Text, error: &regex_syntax::Error) -> Option<Pattern> {
+    let (span, message, help) = match error {
+        regex_syntax::Error::Parse(error) => (error.span(), error.kind().to_string(), advice(error.kind())),
+        regex_syntax::Error::Translate(error) => (error.span(), error.kind().to_string(), None),
+        _ => return refuse(reader, text.span.clone(), &error.to_string(), None),
+    };
+    let span = reader.inside(&text.span, span.start.offset..span.end.offset);
+    refuse(reader, span, &message, help)
 }
 
 fn refuse(reader: &mut Reader<'_>, span: Span, message: &str, help: Option<&str>) -> Option<Pattern> {

@@ -10,8 +10,8 @@ use super::pattern::{Engine, PatternError, parse};
 use super::residual::{Residual, Run, run};
 use super::strings::Strings;
 use super::{
-    BuildError, Check, Expression, How, Literal, Matcher, Path, Place, Positions, Sets, Target, Targets,
-    TextConditions, index,
+    BuildError, Check, Expression, How, List, Literal, Matcher, Path, Place, Positions, Sets, Target,
+    Targets, TextConditions, index,
 };
 use crate::text::{exact_form, is_latin, normal_form};
 
@@ -352,10 +352,21 @@ impl Targets {
     fn new(len: usize, mut links: Vec<(u32, Target)>) -> Self {
         links.sort_unstable();
         links.dedup();
-        let starts = (0..=len).map(|at| index(links.partition_point(|(from, _)| (*from as usize) < at)));
-        Self {
-            starts: starts.collect(),
-            targets: links.iter().map(|(_, target)| *target).collect(),
+        let mut targets = Self {
+            lists: vec![List::Empty; len],
+            long: Vec::new(),
+        };
+        for list in links.chunk_by(|a, b| a.0 == b.0) {
+            let of = list[0].0 as usize;
+            targets.lists[of] = if let [(_, only)] = list {
+                List::One(*only)
+            } else {
+                targets
+                    .long
+                    .push(list.iter().map(|(_, target)| *target).collect());
+                List::Long(index(targets.long.len() - 1))
+            };
         }
+        targets
     }
 }

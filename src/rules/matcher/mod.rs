@@ -100,17 +100,30 @@ enum Target {
     Try(u32),
 }
 
-/// Lists of targets by an index, back to back.
+/// Lists of targets by an index.
 #[derive(Debug)]
 struct Targets {
-    starts: Vec<u32>,
-    targets: Vec<Target>,
+    lists: Vec<List>,
+    /// Those with several.
+    long: Vec<Box<[Target]>>,
+}
+
+/// Nearly every list has one target: then that is read at one place.
+#[derive(Clone, Copy, Debug)]
+enum List {
+    Empty,
+    One(Target),
+    /// An index of [`Targets::long`].
+    Long(u32),
 }
 
 impl Targets {
     fn get(&self, index: u32) -> &[Target] {
-        let index = index as usize;
-        &self.targets[self.starts[index] as usize..self.starts[index + 1] as usize]
+        match &self.lists[index as usize] {
+            List::Empty => &[],
+            List::One(target) => std::slice::from_ref(target),
+            List::Long(long) => &self.long[*long as usize],
+        }
     }
 }
 

@@ -3,11 +3,14 @@
 //! A `regex::Regex` keeps 29 KB for speed on long texts; a bare NFA keeps 2.5 KB and is as fast on a customer's
 //! message, which matters where there are ten thousand of them.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
+use regex_automata::Input;
 use regex_automata::nfa::thompson::backtrack::{BoundedBacktracker, Cache};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::primitives::NonMaxUsize;
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::positions::Positions;
@@ -40,6 +43,17 @@ pub(crate) struct Pattern {
     engine: OnceLock<Engine>,
 }
 
+thread_local! {
+    static SEARCH: RefCell<Search> = RefCell::default();
+}
+
+/// Memory that each thread keeps from search to search, for whatever pattern comes next.
+#[derive(Default)]
+struct Search {
+    cache: Option<Cache>,
+    slots: Vec<Option<NonMaxUsize>>,
+}
+
 /// A regex of so many bytes, and of no more positions than a word has bits, is within [`SIZE_LIMIT`] whatever its
 /// classes are.
 const SHORT: usize = 256;
@@ -67,26 +81,27 @@ impl Pattern {
         self.engine().is_match(text, &mut None)
     }
 
-    /// The groups of the first match, the whole match first: name (none for a numbered group), and value (none for
-    /// a group that took no part).
-    pub(crate) fn captures(&self, text: &str) -> Option<Vec<(Option<String>, Option<String>)>> {
-        let engine = &self.engine().0;
-        let mut captures = engine.create_captures();
-        if engine
-            .try_captures(&mut engine.create_cache(), text, &mut captures)
-            .is_err()
-        {
-            let engine = self.engine().for_long_text();
-            engine.captures(&mut engine.create_cache(), text, &mut captures);
-        }
-        captures.is_match().then(|| {
-            let values = captures
-                .iter()
-                .map(|span| span.map(|span| text[span.range()].to_owned()));
-            self.capture_names()
-                .map(|name| name.map(str::to_owned))
-                .zip(values)
-                .collect()
+    /// Tells of the groups of the first match, the whole match first: name (none for a numbered group), and value (none
+    /// for a group that took no part). Whether there is a match.
+    pub(crate) fn captures<'p, 't>(
+        &'p self,
+        text: &'t str,
+        mut tell: impl FnMut(Option<&'p str>, Option<&'t str>),
+    ) -> bool {
+        SEARCH.with_borrow_mut(|Search { cache, slots }| {
+            slots.clear();
+            slots.resize(2 * self.names.len(), None);
+            let found = self.engine().search(text, cache, slots);
+            if found {
+                for (name, span) in self.capture_names().zip(slots.chunks_exact(2)) {
+                    let value = match span {
+                        [Some(start), Some(end)] => text.get(start.get()..end.get()),
+                        _ => None,
+                    };
+                    tell(name, value);
+                }
+            }
+            found
         })
     }
 
@@ -152,6 +167,19 @@ impl Engine {
         })
     }
 
+    /// Whether it finds a match, and in `slots`, which are two for each group, where each group of the first one starts
+    /// and ends. `cache` as in [`Self::is_match`].
+    fn search(&self, text: &str, cache: &mut Option<Cache>, slots: &mut [Option<NonMaxUsize>]) -> bool {
+        let cache = cache.get_or_insert_with(|| self.0.create_cache());
+        cache.reset(&self.0);
+        let input = Input::new(text);
+        let found = self.0.try_search_slots(cache, &input, slots).unwrap_or_else(|_| {
+            let engine = self.for_long_text();
+            engine.search_slots(&mut engine.create_cache(), &input, slots)
+        });
+        found.is_some()
+    }
+
     /// The backtracker notes where it has been, in a table that grows with the text. This one does not.
     fn for_long_text(&self) -> PikeVM {
         #[expect(
@@ -166,22 +194,28 @@ impl Engine {
 mod tests {
     use super::*;
 
+    fn captures<'a>(pattern: &'a Pattern, text: &'a str) -> Vec<(Option<&'a str>, Option<&'a str>)> {
+        let mut groups = Vec::new();
+        let found = pattern.captures(text, |name, value| groups.push((name, value)));
+        assert_eq!(found, !groups.is_empty());
+        groups
+    }
+
     #[test]
     fn captures_have_names_numbers_and_gaps() {
         let pattern = Pattern::compile(r"(?<what>订单)(号)?\s*(\d+)").expect("valid");
         let names: Vec<_> = pattern.capture_names().collect();
         assert_eq!(names, [None, Some("what"), None, None]);
-        let some = |text: &str| Some(text.to_owned());
         assert_eq!(
-            pattern.captures("查订单 123 和订单 4"),
-            Some(vec![
-                (None, some("订单 123")),
-                (some("what"), some("订单")),
+            captures(&pattern, "查订单 123 和订单 4"),
+            [
+                (None, Some("订单 123")),
+                (Some("what"), Some("订单")),
                 (None, None),
-                (None, some("123")),
-            ])
+                (None, Some("123")),
+            ]
         );
-        assert_eq!(pattern.captures("订单"), None);
+        assert_eq!(captures(&pattern, "订单"), []);
         assert!(pattern.is_match("订单1") && !pattern.is_match("1"));
     }
 
@@ -190,8 +224,7 @@ mod tests {
         let pattern = Pattern::compile(r"(\d\d)元.*$").expect("valid");
         let text = "长".repeat(300_000) + "25元整";
         assert!(pattern.is_match(&text));
-        let captures = pattern.captures(&text).expect("a match");
-        assert_eq!(captures[1].1.as_deref(), Some("25"));
+        assert_eq!(captures(&pattern, &text)[1].1, Some("25"));
         assert!(!pattern.is_match(&"长".repeat(300_000)));
     }
 

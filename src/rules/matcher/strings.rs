@@ -1,10 +1,11 @@
 //! Which of many strings a text holds, in one pass over the text, however many there are.
 //!
 //! Each string is known by one *pair* of neighbouring characters in it: the one that is rarest among all strings. A
-//! filter of two bits a pair says of nearly every pair of the text that no string is known by it, without leaving the
-//! processor's near caches; an automaton of all strings looks up each character in tables of megabytes. Where many strings
-//! would share a pair, as Latin words do, each is known by *four* neighbours. Those that share even these lie sorted, so
-//! that thousands of them (product codes) cost a binary search and no loop.
+//! filter of two bits a pair says of nearly every pair of the text that no string is known by it, a second one says of most
+//! others that no such string has what stands next to them here, both without leaving the processor's near caches; an
+//! automaton of all strings looks up each character in tables of megabytes. Where many strings would share a pair, as
+//! Latin words do, each is known by *four* neighbours. Those that share even these lie sorted, so that thousands of them
+//! (product codes) cost a binary search and no loop.
 
 use super::index;
 
@@ -12,12 +13,14 @@ use super::index;
 #[derive(Debug, Default)]
 pub(super) struct Strings {
     filter: Filter,
+    /// What stands next to the pair in each string.
+    contexts: Filter,
     /// Open addressing by key; a power of two, a third of it free or more.
     slots: Box<[Slot]>,
     /// Those that are one character long, sorted.
     singles: Box<[(char, u32)]>,
     single_filter: SingleFilter,
-    /// By key, place of the neighbours, length, characters: the [`HEADER`] and the characters of each string, back to back, so
+    /// From 1 on, by key, place of the neighbours, length, characters: the [`HEADER`] and the characters of each string, back to back, so
     /// that to look at one is to look at one place.
     records: Box<[u32]>,
 }
@@ -27,17 +30,18 @@ pub(super) struct Strings {
 struct Slot {
     /// Of the neighbours. Different ones may have one key: a string is compared in full.
     key: u32,
-    /// The range of the records; with [`WIDE`] in its end when this is a pair with which known fours begin.
-    start: u32,
-    end: u32,
+    /// Where its records start, 0 when there are none; with [`WIDE`] when this is a pair with which known fours begin.
+    records: u32,
 }
 
 const WIDE: u32 = 1 << 31;
 /// The most strings that are known by one pair, where longer neighbours can tell them apart.
 const CROWD: u32 = 4;
 
-/// A record begins with an [`Entry`] but for where its characters start: they follow.
+/// A record begins with an [`Entry`] but for where its characters start: they follow. The last of a slot has [`LAST`] in
+/// its number of those alike.
 const HEADER: usize = 4;
+const LAST: u32 = 1 << 31;
 
 /// A string before it is a record.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +99,11 @@ impl Strings {
             }
         }
         Self {
-            filter: Filter::new(&pairs),
+            filter: Filter::new(pairs.len(), pairs.iter().map(|(hash, _)| *hash)),
+            contexts: Filter::new(
+                entries.len(),
+                entries.iter().map(|(_, entry)| entry.context(&chars)),
+            ),
             slots: slots(&entries, &pairs),
             records: records(&entries, &chars),
             single_filter: SingleFilter::new(&singles),
@@ -112,15 +120,46 @@ impl Strings {
                 }
             }
         }
-        if self.records.is_empty() {
+        if self.slots.is_empty() || text.is_empty() {
             return;
         }
-        for (at, pair) in text.windows(2).enumerate() {
-            let hash = pair_hash(pair[0], pair[1]);
-            if self.filter.may_hold(hash) {
-                self.find_pair(text, at, hash, &mut found);
+        for start in (0..text.len() - 1).step_by(BATCH) {
+            self.find_batch(text, start, &mut found);
+        }
+    }
+
+    /// Looks at a batch of pairs from `start` on. Each look-up waits for memory, so those of several pairs are begun before
+    /// the first is needed.
+    fn find_batch(&self, text: &[char], start: usize, found: &mut impl FnMut(Found)) {
+        let mut known = 0_u32;
+        for (n, pair) in text[start..].windows(2).take(BATCH).enumerate() {
+            known |= u32::from(self.filter.may_hold(pair_hash(pair[0], pair[1]))) << n;
+        }
+        let mask = self.slots.len() - 1;
+        while known != 0 {
+            let (mut hits, mut count) = ([(0, 0, Slot::default()); AHEAD], 0);
+            while known != 0 && count < AHEAD {
+                let at = start + known.trailing_zeros() as usize;
+                known &= known - 1;
+                let hash = pair_hash(text[at], text[at + 1]);
+                if self.may_be_around(text, at, hash) {
+                    hits[count] = (at, hash, self.slots[slot_of(key(hash), mask)]);
+                    count += 1;
+                }
+            }
+            for &(at, hash, slot) in &hits[..count] {
+                self.find_pair(text, at, hash, slot, found);
             }
         }
+    }
+
+    /// Whether some string may be known by the pair at `at` and have what stands next to it.
+    fn may_be_around(&self, text: &[char], at: usize, pair: u64) -> bool {
+        let next = |c: &char| self.contexts.may_hold(next_hash(pair, *c));
+        let previous = |c: &char| self.contexts.may_hold(previous_hash(pair, *c));
+        self.contexts.may_hold(alone_hash(pair))
+            || text.get(at + 2).is_some_and(next)
+            || text[..at].last().is_some_and(previous)
     }
 
     fn find_single(&self, c: char, at: usize, found: &mut impl FnMut(Found)) {
@@ -138,37 +177,42 @@ impl Strings {
     }
 
     /// The strings known by the pair at `at`, and by the four that begin with it.
-    fn find_pair(&self, text: &[char], at: usize, hash: u64, found: &mut impl FnMut(Found)) {
-        let slot = self.slot(key(hash));
+    fn find_pair(&self, text: &[char], at: usize, hash: u64, slot: Slot, found: &mut impl FnMut(Found)) {
+        let slot = self.settle(key(hash), slot);
         self.compare(text, at, slot, found);
-        if slot.end & WIDE != 0
+        if slot.records & WIDE != 0
             && let Some([_, _, c, d]) = text.get(at..at + 4)
         {
-            let slot = self.slot(key(four_hash(hash, *c, *d)));
-            self.compare(text, at, slot, found);
+            let key = key(four_hash(hash, *c, *d));
+            let slot = self.slots[slot_of(key, self.slots.len() - 1)];
+            self.compare(text, at, self.settle(key, slot), found);
         }
     }
 
-    fn slot(&self, key: u32) -> Slot {
+    /// The slot of `key`, from the one where it is looked for first.
+    fn settle(&self, key: u32, mut slot: Slot) -> Slot {
         let mask = self.slots.len() - 1;
         let mut at = slot_of(key, mask);
-        loop {
-            let slot = self.slots[at];
-            if slot.key == key || slot.is_free() {
-                return slot;
-            }
+        while slot.key != key && !slot.is_free() {
             at = (at + 1) & mask;
+            slot = self.slots[at];
         }
+        slot
     }
 
     /// Of the strings of a slot, those that are there around `at`.
     fn compare(&self, text: &[char], at: usize, slot: Slot, found: &mut impl FnMut(Found)) {
-        let mut records = &self.records[slot.start as usize..(slot.end & !WIDE) as usize];
+        let start = (slot.records & !WIDE) as usize;
+        if start == 0 {
+            return;
+        }
+        let mut records = &self.records[start..];
         while let [_, before, len, count, ..] = *records {
-            let (before, len, count) = (before as usize, len as usize, count as usize);
+            let (before, len, last) = (before as usize, len as usize, count & LAST != 0);
+            let count = (count & !LAST) as usize;
             let size = HEADER + len;
             let (alike, rest) = records.split_at(count * size);
-            records = rest;
+            records = if last { &[] } else { rest };
             let Some(start) = at.checked_sub(before) else {
                 continue;
             };
@@ -192,6 +236,11 @@ impl Strings {
     }
 }
 
+/// So many pairs are looked at before the first that may be known is looked up.
+const BATCH: usize = 32;
+/// So many look-ups are begun before the first is needed.
+const AHEAD: usize = 8;
+
 /// The first number below `count` of which `before` does not hold, as of all after it.
 fn first_from(count: usize, before: impl Fn(usize) -> bool) -> usize {
     let (mut start, mut end) = (0, count);
@@ -211,6 +260,17 @@ impl Entry {
         &chars[self.start as usize..(self.start + self.len) as usize]
     }
 
+    /// The hash of its pair and what follows it there; at its end, what comes before it, if anything does.
+    fn context(&self, chars: &[char]) -> u64 {
+        let (text, before) = (self.text(chars), self.before as usize);
+        let pair = pair_hash(text[before], text[before + 1]);
+        match (text.get(before + 2), text[..before].last()) {
+            (Some(next), _) => next_hash(pair, *next),
+            (None, Some(previous)) => previous_hash(pair, *previous),
+            (None, None) => alone_hash(pair),
+        }
+    }
+
     /// … of its record.
     fn size(&self) -> usize {
         HEADER + self.len as usize
@@ -219,7 +279,7 @@ impl Entry {
 
 impl Slot {
     fn is_free(&self) -> bool {
-        self.start == self.end
+        self.records == 0
     }
 }
 
@@ -305,9 +365,15 @@ impl Uses {
 }
 
 fn records(entries: &[(u32, Entry)], chars: &[char]) -> Box<[u32]> {
-    let mut records = Vec::with_capacity(entries.iter().map(|(_, entry)| entry.size()).sum());
-    for (_, entry) in entries {
-        records.extend([entry.string, entry.before, entry.len, entry.alike]);
+    let mut records = Vec::with_capacity(1 + entries.iter().map(|(_, entry)| entry.size()).sum::<usize>());
+    records.push(0);
+    for (at, (key, entry)) in entries.iter().enumerate() {
+        let next = entries.get(at + entry.alike as usize);
+        let last = match next {
+            Some((next, _)) if next == key => 0,
+            _ => LAST,
+        };
+        records.extend([entry.string, entry.before, entry.len, entry.alike | last]);
         records.extend(entry.text(chars).iter().map(|c| u32::from(*c)));
     }
     records.into()
@@ -316,30 +382,26 @@ fn records(entries: &[(u32, Entry)], chars: &[char]) -> Box<[u32]> {
 /// `entries` are sorted by key.
 fn slots(entries: &[(u32, Entry)], pairs: &[(u64, bool)]) -> Box<[Slot]> {
     let mut groups: Vec<Slot> = Vec::new();
-    let mut start = 0;
+    let mut start = 1;
     for (key, entry) in entries {
-        let end = start + index(entry.size());
-        match groups.last_mut().filter(|group| group.key == *key) {
-            Some(group) => group.end = end,
-            None => groups.push(Slot {
+        if groups.last().is_none_or(|group| group.key != *key) {
+            groups.push(Slot {
                 key: *key,
-                start,
-                end,
-            }),
+                records: start,
+            });
         }
-        start = end;
+        start += index(entry.size());
     }
     let known = groups.len();
     for (hash, _) in pairs.iter().filter(|(_, wide)| *wide) {
         let key = key(*hash);
         match groups[..known].binary_search_by_key(&key, |group| group.key) {
-            Ok(group) => groups[group].end |= WIDE,
-            Err(_) => groups.push(Slot {
-                key,
-                start: 0,
-                end: WIDE,
-            }),
+            Ok(group) => groups[group].records |= WIDE,
+            Err(_) => groups.push(Slot { key, records: WIDE }),
         }
+    }
+    if groups.is_empty() {
+        return Box::default();
     }
     let len = (groups.len() + groups.len() / 2 + 1).next_power_of_two();
     let mut slots = vec![Slot::default(); len].into_boxed_slice();
@@ -359,6 +421,18 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 #[inline]
 fn pair_hash(a: char, b: char) -> u64 {
     (u64::from(a) << 21 | u64::from(b)).wrapping_mul(MULTIPLIER)
+}
+
+fn next_hash(pair: u64, next: char) -> u64 {
+    (pair ^ u64::from(next)).wrapping_mul(MULTIPLIER)
+}
+
+fn previous_hash(pair: u64, previous: char) -> u64 {
+    (pair.rotate_left(32) ^ u64::from(previous)).wrapping_mul(MULTIPLIER)
+}
+
+fn alone_hash(pair: u64) -> u64 {
+    pair.rotate_left(16).wrapping_mul(MULTIPLIER)
 }
 
 fn four_hash(pair: u64, c: char, d: char) -> u64 {
@@ -392,12 +466,13 @@ fn slot_of(key: u32, mask: usize) -> usize {
 struct Filter(Box<[u64]>);
 
 impl Filter {
-    fn new(pairs: &[(u64, bool)]) -> Self {
-        let words = pairs.len().div_ceil(4).next_power_of_two();
+    /// `most`: so many hashes at most.
+    fn new(most: usize, hashes: impl Iterator<Item = u64>) -> Self {
+        let words = most.div_ceil(4).next_power_of_two();
         let mut filter = Self(vec![0; words].into_boxed_slice());
-        for (hash, _) in pairs {
-            let word = filter.word(*hash);
-            filter.0[word] |= Self::bits(*hash);
+        for hash in hashes {
+            let word = filter.word(hash);
+            filter.0[word] |= Self::bits(hash);
         }
         filter
     }
@@ -473,7 +548,7 @@ mod tests {
         #[test]
         fn every_occurrence_is_found_and_nothing_else(
             strings in prop::collection::vec("[ab吗\u{10000}]{1,6}", 0..60),
-            text in "[ab吗\u{10000}]{0,20}",
+            text in "[ab吗\u{10000}]{0,20}|[ab吗\u{10000}]{20,100}",
         ) {
             let chars: Vec<char> = text.chars().collect();
             let mut expected = Vec::new();

@@ -62,7 +62,7 @@ impl<'a> Pen<'a> {
     }
 
     fn fill(&self, text: &Text) -> String {
-        text.fill(self.templates, || {
+        text.fill(self.templates, &self.sources, || {
             self.context.get_or_init(|| self.sources.context()).clone()
         })
     }

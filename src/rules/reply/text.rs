@@ -13,9 +13,10 @@ pub(super) const KIND: Kind = Kind {
     only: None,
     read: |desk, node| {
         let text = desk.text("reply", node)?;
-        let (fixed, what) = match &text {
-            Text::Plain(plain) => (plain, "this text has"),
-            Text::Template { otherwise, .. } => (otherwise, "what never changes in this template has"),
+        let fixed = text.fixed();
+        let what = match &text {
+            Text::Plain(_) => "this text has",
+            Text::Blanks(_) | Text::Template { .. } => "what never changes in this template has",
         };
         // With `{% if %}` only a part of what stands there is sent.
         let certain = matches!(&text, Text::Plain(_)) || !written(node).contains("{%");

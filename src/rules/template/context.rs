@@ -1,5 +1,6 @@
 //! What a template can see: at run time the message and what is known about it, at load time a sample of the same.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +9,15 @@ use jiff::civil::DateTime;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
-use crate::message::{Fields, Inbound, RuleName, Value as Field};
+use super::groups::Groups;
+use crate::message::{Fields, RuleName, Value as Field};
 use crate::rules::AppScope;
 use crate::rules::condition::time::{DAYS, weekday};
 use crate::rules::condition::{Capture, Moment};
 
 /// Names that are always there; a group of such a name can be reached as `match.<name>` only.
-const FIXED: [&str; 6] = ["app", "match", "msg", "now", "rule", "user"];
-const NOW: [&str; 8] = [
+pub(super) const FIXED: [&str; 6] = ["app", "match", "msg", "now", "rule", "user"];
+pub(super) const NOW: [&str; 8] = [
     "date", "time", "year", "month", "day", "hour", "minute", "weekday",
 ];
 
@@ -49,7 +51,7 @@ impl Known<'_> {
     }
 
     /// The named groups.
-    fn groups(&self) -> BTreeSet<String> {
+    pub(super) fn groups(&self) -> BTreeSet<String> {
         let names = self
             .captures
             .iter()
@@ -138,27 +140,51 @@ impl Known<'_> {
         if self.apps.is_empty() {
             vec![sample(below("app"))]
         } else {
-            self.apps.iter().map(|app| sample(app_vars(&app.vars))).collect()
+            let vars = self.apps.iter().map(|app| Vars::new(&app.vars));
+            vars.map(|vars| sample(vars.value)).collect()
         }
     }
 }
 
 /// Where a template's values come from at run time.
 pub(crate) struct Sources<'a> {
-    pub(crate) moment: &'a Moment<'a>,
-    pub(crate) rule: &'a RuleName,
-    pub(crate) captures: &'a [Capture],
-    pub(crate) vars: Option<&'a Value>,
+    pub(super) moment: &'a Moment<'a>,
+    pub(super) rule: &'a RuleName,
+    pub(super) vars: Option<&'a Vars>,
+    captures: &'a [Capture],
+    groups: OnceCell<Groups<'a>>,
 }
 
-impl Sources<'_> {
+impl<'a> Sources<'a> {
+    /// `captures` are the rule's patterns, `vars` the app's variables.
+    pub(crate) fn new(
+        moment: &'a Moment<'a>,
+        rule: &'a RuleName,
+        captures: &'a [Capture],
+        vars: Option<&'a Vars>,
+    ) -> Self {
+        Self {
+            moment,
+            rule,
+            vars,
+            captures,
+            groups: OnceCell::new(),
+        }
+    }
+
+    /// What the patterns took from the message.
+    pub(super) fn groups(&self) -> &Groups<'a> {
+        self.groups
+            .get_or_init(|| Groups::find(self.captures, self.moment.inbound))
+    }
+
     /// What the patterns took from the message: named groups by name, the others by number.
     pub(crate) fn captured(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        for (number, (name, value)) in groups(self.captures, self.moment.inbound).into_iter().enumerate() {
+        for (number, (name, value)) in self.groups().all().iter().enumerate() {
             if let Some(value) = value {
-                let name = name.unwrap_or_else(|| number.to_string());
-                all.entry(name).or_insert(value);
+                let name = name.map_or_else(|| number.to_string(), str::to_owned);
+                all.entry(name).or_insert_with(|| (*value).to_owned());
             }
         }
         all
@@ -167,10 +193,17 @@ impl Sources<'_> {
     /// The context of one rule's templates for one message.
     pub(crate) fn context(&self) -> Value {
         let inbound = self.moment.inbound;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let groups = self.groups().all().iter();
         context(
-            groups(self.captures, inbound),
+            groups
+                .map(|(name, value)| (owned(*name), owned(*value)))
+                .collect(),
             [
-                ("app", self.vars.cloned().unwrap_or_default()),
+                (
+                    "app",
+                    self.vars.map(|vars| vars.value.clone()).unwrap_or_default(),
+                ),
                 ("msg", Value::from_object(Message(inbound.fields.clone()))),
                 (
                     "user",
@@ -184,16 +217,30 @@ impl Sources<'_> {
 }
 
 /// An app's variables. The operator wrote them, so they may hold markup.
-pub(crate) fn app_vars(vars: &BTreeMap<String, String>) -> Value {
-    Value::from_pairs(
-        vars.iter()
-            .map(|(name, text)| (name.clone(), Value::from_safe_string(text.clone()))),
-    )
+#[derive(Debug)]
+pub(crate) struct Vars {
+    texts: BTreeMap<String, String>,
+    /// The same, for the engine.
+    value: Value,
 }
 
-type Groups = Vec<(Option<String>, Option<String>)>;
+impl Vars {
+    pub(crate) fn new(vars: &BTreeMap<String, String>) -> Self {
+        let safe = |(name, text): (&String, &String)| (name.clone(), Value::from_safe_string(text.clone()));
+        Self {
+            texts: vars.clone(),
+            value: Value::from_pairs(vars.iter().map(safe)),
+        }
+    }
 
-fn context(groups: Groups, fixed: [(&'static str, Value); 5]) -> Value {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+}
+
+type OwnedGroups = Vec<(Option<String>, Option<String>)>;
+
+fn context(groups: OwnedGroups, fixed: [(&'static str, Value); 5]) -> Value {
     let mut all: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in &groups {
         if let (Some(name), Some(value)) = (name, value) {
@@ -206,28 +253,9 @@ fn context(groups: Groups, fixed: [(&'static str, Value); 5]) -> Value {
     Value::from_pairs(all)
 }
 
-/// The groups of every pattern that matches, those of the first one first, so that numbers mean that one.
-fn groups(captures: &[Capture], inbound: &Inbound) -> Groups {
-    let mut all = Vec::new();
-    for capture in captures {
-        let texts = match &capture.field {
-            None => inbound.content.as_deref().into_iter().collect(),
-            Some(path) => inbound.fields.path(path),
-        };
-        all.extend(
-            texts
-                .into_iter()
-                .find_map(|text| capture.pattern.captures(text))
-                .into_iter()
-                .flatten(),
-        );
-    }
-    all
-}
-
 /// `match`
 #[derive(Debug)]
-struct Match(Groups);
+struct Match(OwnedGroups);
 
 impl Object for Match {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -271,7 +299,8 @@ impl Object for Message {
     }
 }
 
-fn field(field: &Field) -> Value {
+/// A field as the engine has it.
+pub(super) fn field(field: &Field) -> Value {
     match field {
         Field::Text(text) => Value::from(text.as_str()),
         Field::Table(fields) => Value::from_object(Message(fields.clone())),

@@ -13,13 +13,21 @@
 //! template that can't be filled in leaves the text around its tags. White space at the end of a text is dropped; a
 //! line that holds only a `{% … %}` tag leaves no line behind; a text that outgrows WeChat's limit is cut with "…".
 
+mod blanks;
 mod context;
+mod groups;
+mod named;
 mod plain;
+#[cfg(test)]
+mod tests;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
-pub(super) use context::{Known, Sources, app_vars};
+pub(super) use blanks::Blanks;
+pub(super) use context::{Known, Sources, Vars};
+
+use std::borrow::Cow;
 
 use super::codes;
 use super::read::{Reader, Text as Written, nearest};
@@ -37,7 +45,9 @@ const FUEL: u64 = 20_000;
 pub(super) enum Text {
     /// Sent as it stands.
     Plain(String),
-    /// Filled in for each message.
+    /// Text and names, filled in for each message.
+    Blanks(Blanks),
+    /// Anything else, filled in by the engine for each message.
     Template {
         /// What the environment calls it.
         name: String,
@@ -52,6 +62,8 @@ pub(super) struct Templates {
     live: Environment<'static>,
     /// Where a template is tried when it is loaded: what is undefined fails here.
     trial: Environment<'static>,
+    /// Where it is seen whether a template is but text and names.
+    outline: Environment<'static>,
     count: usize,
 }
 
@@ -60,6 +72,7 @@ impl Templates {
         Self {
             live: environment(UndefinedBehavior::Chainable),
             trial: environment(UndefinedBehavior::Strict),
+            outline: blanks::outline(),
             count: 0,
         }
     }
@@ -103,6 +116,9 @@ impl Templates {
                 Err(error) if !is_of_the_sample(&error) => return self.refuse(reader, text, &error),
                 _ => {}
             }
+        }
+        if let Some(blanks) = Blanks::read(&self.outline, source, &paths, known) {
+            return Some(Text::Blanks(blanks));
         }
         self.live
             .add_template_owned(name.clone(), source.to_owned())
@@ -159,19 +175,40 @@ fn is_of_the_sample(error: &minijinja::Error) -> bool {
 }
 
 impl Text {
-    /// The text, filled in.
-    pub(super) fn fill(&self, templates: &Environment<'static>, context: impl FnOnce() -> Value) -> String {
+    /// What it says whatever the message is; of a template with conditions, all that it may say.
+    pub(super) fn fixed(&self) -> Cow<'_, str> {
         match self {
-            Self::Plain(text) => text.clone(),
-            Self::Template { name, otherwise } => {
-                let filled = templates
-                    .get_template(name)
-                    .and_then(|template| template.render(context()));
-                let text = filled.as_deref().unwrap_or(otherwise);
-                cut(text.trim_end())
-            }
+            Self::Plain(text) => text.into(),
+            Self::Blanks(blanks) => blanks.fixed().into(),
+            Self::Template { otherwise, .. } => otherwise.into(),
         }
     }
+
+    /// The text, filled in. `context` is what the engine sees, should it be needed.
+    pub(super) fn fill(
+        &self,
+        templates: &Environment<'static>,
+        sources: &Sources<'_>,
+        context: impl FnOnce() -> Value,
+    ) -> String {
+        match self {
+            Self::Plain(text) => text.clone(),
+            Self::Blanks(blanks) => blanks.fill(sources),
+            Self::Template { name, otherwise } => by_engine(templates, name, otherwise, context),
+        }
+    }
+}
+
+fn by_engine(
+    templates: &Environment<'static>,
+    name: &str,
+    otherwise: &str,
+    context: impl FnOnce() -> Value,
+) -> String {
+    let filled = templates
+        .get_template(name)
+        .and_then(|template| template.render(context()));
+    cut(filled.as_deref().unwrap_or(otherwise).trim_end())
 }
 
 /// Cuts a text that WeChat would refuse, between two characters.
@@ -259,46 +296,5 @@ fn place(reader: &Reader<'_>, text: &Written, path: &str) -> Span {
     match found {
         Some((at, _)) => reader.inside(&text.span, at..at + path.len()),
         None => text.span.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_around_tags_is_left_when_a_template_fails() {
-        assert_eq!(
-            without_tags("订单 {{ a }} 已{% if x %}发{# 注 #}货{% endif %}{。"),
-            "订单  已发货{。"
-        );
-        assert_eq!(without_tags("a {{ never closed"), "a ");
-    }
-
-    #[test]
-    fn a_long_text_is_cut_between_characters() {
-        let text = cut(&"好".repeat(1000));
-        assert!(
-            text.len() <= MAX_TEXT && text.len() > MAX_TEXT - 3,
-            "{}",
-            text.len()
-        );
-        assert!(text.ends_with("好…"));
-        assert_eq!(cut("短"), "短");
-    }
-
-    #[test]
-    fn a_loop_that_would_not_end_runs_out_of_fuel() {
-        let mut live = environment(UndefinedBehavior::Chainable);
-        live.add_template_owned(
-            "x",
-            "{% for i in range(90000) %}{% for j in range(90000) %}a{% endfor %}{% endfor %}",
-        )
-        .expect("compiles");
-        let text = Text::Template {
-            name: "x".to_owned(),
-            otherwise: "短".to_owned(),
-        };
-        assert_eq!(text.fill(&live, || Value::UNDEFINED), "短");
     }
 }

@@ -2,6 +2,7 @@
 //! not carry a link that the customer made up.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use minijinja::{Error, Output, State, Value};
 
@@ -13,27 +14,30 @@ pub(super) fn format(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value)
     let text = value
         .as_str()
         .map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
-    let text = if value.is_safe() { text } else { plain(&text) };
-    out.write_str(&text).map_err(Error::from)
+    let written = if value.is_safe() {
+        out.write_str(&text)
+    } else {
+        write(&text, out)
+    };
+    written.map_err(Error::from)
 }
 
-/// The text with every `<` that could begin a tag (before a letter, `/` or `!`, or at the end, where another value
+/// Writes a text with every `<` that could begin a tag (before a letter, `/` or `!`, or at the end, where another value
 /// may follow) in full width, and without control characters other than the line break.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn write(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     let harmless = |c: char| c != '<' && (c == '\n' || !c.is_control());
     if text.chars().all(harmless) {
-        return Cow::Borrowed(text);
+        return out.write_str(text);
     }
-    let mut out = String::with_capacity(text.len() + 8);
     let mut chars = text.chars().filter(|c| *c == '\n' || !c.is_control()).peekable();
     while let Some(c) = chars.next() {
         let opens_tag = c == '<'
             && chars
                 .peek()
                 .is_none_or(|next| next.is_ascii_alphabetic() || ['/', '!'].contains(next));
-        out.push(if opens_tag { '＜' } else { c });
+        out.write_char(if opens_tag { '＜' } else { c })?;
     }
-    Cow::Owned(out)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -51,7 +55,9 @@ mod tests {
             ("1 < 2, 3<4, <好>", "1 < 2, 3<4, <好>"),
             ("a\r\nb\u{7}\u{1b}[31m", "a\nb[31m"),
         ] {
-            assert_eq!(plain(text), expected, "{text:?}");
+            let mut out = String::new();
+            write(text, &mut out).expect("into memory");
+            assert_eq!(out, expected, "{text:?}");
         }
     }
 }
