@@ -23,12 +23,15 @@ use load::disk::Probe;
 use load::pushes::{self, Server, Signer};
 use measure::{Spread, at_least, at_most};
 use random::Random;
+use tokio::sync::Semaphore;
 use wxreply::message::{AppKind, Format, Mode};
 use wxreply::simulator::{Account, PushBody, ReceivedReply, Simulator, SimulatorConfig};
 
 const RULES: usize = 1_000;
 const CONNECTIONS: usize = 64;
 const RATE: u32 = 8_000;
+/// Pushes of the simulator under way at once: each takes a connection.
+const PUSHES: usize = 1024;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -155,6 +158,7 @@ async fn push(
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     let started = Instant::now();
     let mut n = 0;
+    let open = Arc::new(Semaphore::new(PUSHES));
     // The simulator keeps the last 200,000 replies.
     let every = 100_000 / rate;
     for second in 0..seconds {
@@ -172,7 +176,11 @@ async fn push(
                     Timestamp::now(),
                 );
                 let simulator = simulator.clone();
-                tokio::spawn(async move { simulator.push(body).await });
+                let place = Arc::clone(&open).acquire_owned().await.expect("never closed");
+                tokio::spawn(async move {
+                    simulator.push(body).await;
+                    drop(place);
+                });
                 n += 1;
             }
         }
