@@ -28,7 +28,7 @@ use wxreply::message::{AppKind, Format, Mode};
 use wxreply::simulator::{Account, PushBody, ReceivedReply, Simulator, SimulatorConfig};
 
 const RULES: usize = 1_000;
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 const RATE: u32 = 8_000;
 /// Pushes of the simulator under way at once: each takes a connection.
 const PUSHES: usize = 1024;
