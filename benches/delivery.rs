@@ -481,9 +481,10 @@ async fn offer(ours: &Delivering, api: &api::Api, seconds: u32, first: u32, slow
         let mut queue = |replies: [Option<u32>; 2], openid: String| {
             let store = ours.store.clone();
             records.spawn(async move {
-                let record = async |n| match n {
-                    Some(n) => drop(store.record(message(n, &openid)).await.expect("recorded")),
-                    None => {}
+                let record = async |n| {
+                    if let Some(n) = n {
+                        store.record(message(n, &openid)).await.expect("recorded");
+                    }
                 };
                 tokio::join!(biased; record(replies[0]), record(replies[1]));
             });
