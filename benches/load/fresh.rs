@@ -13,13 +13,14 @@ pub fn fresh_loop(
 ) -> Report {
     let mut poll = Poll::new().expect("epoll");
     let mut events = Events::with_capacity(connections);
+    let start = Instant::now();
     let mut report = Report {
+        began: start,
         answered: 0,
         wrong: 0,
         took: time,
         latencies: Vec::with_capacity(requests.len()),
     };
-    let start = Instant::now();
     let mut next = 0;
     let mut open: Vec<Option<Connection>> = (0..connections)
         .map(|n| connected(addr, &poll, Token(n), &mut next, requests.len()))

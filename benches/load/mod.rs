@@ -8,7 +8,9 @@
 
 #![allow(dead_code, reason = "each benchmark uses one of the loops")]
 
+pub mod api;
 pub mod bare;
+pub mod disk;
 pub mod pushes;
 
 use std::io::{ErrorKind, Read, Write};
@@ -24,6 +26,8 @@ pub mod fresh;
 /// What one run came to.
 #[derive(Debug)]
 pub struct Report {
+    /// When the first request was due.
+    pub began: Instant,
     /// Requests that were answered 200 with the body expected.
     pub answered: usize,
     /// Requests that were answered otherwise.
@@ -87,13 +91,14 @@ pub fn closed_loop_of(
     let (mut poll, mut open) = connect(addr, connections);
     let mut events = Events::with_capacity(connections);
     let mut next = 0;
+    let start = Instant::now();
     let mut report = Report {
+        began: start,
         answered: 0,
         wrong: 0,
         took: time,
         latencies: Vec::with_capacity(requests.len()),
     };
-    let start = Instant::now();
     let mut active = 0;
     for connection in &mut open {
         active += usize::from(begin(connection, &mut next, requests.len()));
@@ -142,13 +147,14 @@ pub fn open_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, rat
     let waker = Waker::new(poll.registry(), timer).expect("a waker");
     let mut idle: Vec<usize> = (0..connections).collect();
     let (due, mut sent) = (AtomicUsize::new(0), 0);
+    let start = Instant::now();
     let mut report = Report {
+        began: start,
         answered: 0,
         wrong: 0,
         took: Duration::ZERO,
         latencies: Vec::with_capacity(requests.len()),
     };
-    let start = Instant::now();
     let at = |n: usize| start + Duration::from_secs_f64(n as f64 / f64::from(rate));
     std::thread::scope(|scope| {
         // Time-outs of `poll` are whole milliseconds, which is too coarse.

@@ -18,7 +18,7 @@ const REQUESTS: usize = 60_000;
 
 pub const APP_ID: &str = "wx0123456789abcdef";
 pub const TOKEN: &str = "t0kenBench";
-const AES_KEY: &str = "Q7mZ2vK9pL4xT8sD1nR6wB3yF5hJ0cGaUeVoXiYtWkR";
+pub const AES_KEY: &str = "Q7mZ2vK9pL4xT8sD1nR6wB3yF5hJ0cGaUeVoXiYtWkR";
 
 /// A process that ends with the benchmark.
 pub struct Server(Child);
@@ -28,6 +28,11 @@ impl Server {
         let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
         Self(quiet.spawn().expect("the server starts"))
     }
+
+    /// CPU time so far, the kernel's included; in steps of 10 ms.
+    pub fn cpu(&self) -> Duration {
+        cpu_of(&self.0.id().to_string())
+    }
 }
 
 impl Drop for Server {
@@ -36,6 +41,14 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// CPU time of a process, by its id or `self`.
+pub fn cpu_of(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    let behind_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = behind_name.split(' ').skip(11).take(2);
+    Duration::from_millis(ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10)
 }
 
 /// Starts the daemon on a database and the rules of a folder.
@@ -48,13 +61,17 @@ pub fn serve(folder: &Path, database: &str) -> (Server, SocketAddr) {
 pub fn serve_both(folder: &Path, database: &str) -> (Server, SocketAddr, SocketAddr) {
     let (port, admin) = (free_port(), free_port());
     configure(folder, database, port, admin);
+    (start(folder), accepting(port), accepting(admin))
+}
+
+/// Starts the daemon on the config of a folder.
+pub fn start(folder: &Path) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wxreply"));
     command
         .args(["serve", "--config"])
         .arg(folder.join("wxreply.toml"))
         .env("WXREPLY_LOG", "off");
-    let server = Server::start(&mut command);
-    (server, accepting(port), accepting(admin))
+    Server::start(&mut command)
 }
 
 /// Writes a config for a database and the rules in `rules`.
@@ -111,7 +128,7 @@ pub fn rules_of(numbers: Range<usize>) -> String {
 }
 
 /// A made-up word for each rule: four Chinese characters that no other rule has.
-fn word(n: usize) -> String {
+pub fn word(n: usize) -> String {
     [7, 131, 17, 61]
         .iter()
         .enumerate()

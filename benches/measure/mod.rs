@@ -1,6 +1,8 @@
 //! Measuring on a machine that does other things too: CPU time instead of the clock, medians with their spread, and goals
 //! that say whether they are reached.
 
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -83,4 +85,15 @@ pub fn at_most(name: &str, unit: &str, figure: Option<Spread>, target: f64, floo
         ),
     };
     println!("{name:<58} {figure:<28} ≤ {target:<6} (floor {floor:<5}) {verdict}");
+}
+
+/// Prints a figure that should be large beside its goal.
+pub fn at_least(name: &str, unit: &str, figure: Spread, target: f64, floor: f64) {
+    let verdict = match figure.median {
+        median if median >= target => "reached",
+        median if median >= floor => "below the target, above the floor",
+        _ => "NOT REACHED",
+    };
+    let figure = format!("{figure} {unit}");
+    println!("{name:<58} {figure:<28} ≥ {target:<6} (floor {floor:<5}) {verdict}");
 }

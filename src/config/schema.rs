@@ -63,7 +63,7 @@ pub fn schema() -> Value {
                     "default": "resend",
                     "description": "What to do when WeChat may or may not have taken a reply: send it once more, or leave it to a person (`wxreply resend`).",
                 },
-                "concurrency": number(1, 10_000, 64, "Replies in flight at once."),
+                "concurrency": number(1, 10_000, 512, "Replies in flight at once."),
                 "gap": duration("100ms", "The pause between two replies to one customer."),
                 "reserve": number(0, 20, 0, "Replies of WeChat's quota that are kept for a person."),
                 "timeout": duration("10s", "How long one call of WeChat's API may take."),

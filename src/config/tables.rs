@@ -42,7 +42,7 @@ pub(super) fn outbox(mut section: Section<'_>, f: &mut Findings<'_>) -> Outbox {
     Outbox {
         max_age: max_age.unwrap_or(Duration::from_secs(15 * 60)),
         hold_uncertain: hold_uncertain.unwrap_or(false),
-        concurrency: small(concurrency, 64),
+        concurrency: small(concurrency, 512),
         gap: gap.unwrap_or(Duration::from_millis(100)),
         reserve: reserve.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),

@@ -3,7 +3,7 @@
 //! Replies that wait already are moved by `settle`, which costs nothing; but a customer who writes twice in a breath
 //! gets a second reply that was not there to be moved. It waits here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,6 +15,8 @@ use crate::message::{AppName, OpenId};
 pub(super) struct Pace {
     gap: Duration,
     free_at: HashMap<(AppName, OpenId), Instant>,
+    /// The same in the order of time: forgetting looks at no one whose time has not come.
+    order: VecDeque<(Instant, (AppName, OpenId))>,
 }
 
 impl Pace {
@@ -22,14 +24,22 @@ impl Pace {
         Self {
             gap,
             free_at: HashMap::new(),
+            order: VecDeque::new(),
         }
     }
 
     /// A reply to this user was tried, and the attempt ended at `now`.
     pub(super) fn wrote(&mut self, app: &AppName, openid: &OpenId, now: Instant) {
-        self.free_at.retain(|_, at| *at > now);
+        while let Some((at, user)) = self.order.pop_front_if(|(at, _)| *at <= now) {
+            // Unless they were written to again since.
+            if self.free_at.get(&user) == Some(&at) {
+                self.free_at.remove(&user);
+            }
+        }
         if let Some(at) = now.checked_add(self.gap).filter(|at| *at > now) {
-            self.free_at.insert((app.clone(), openid.clone()), at);
+            let user = (app.clone(), openid.clone());
+            self.free_at.insert(user.clone(), at);
+            self.order.push_back((at, user));
         }
     }
 
@@ -70,6 +80,17 @@ mod tests {
         for n in 0..50 {
             pace.wrote(&"shop".into(), &n.to_string().as_str().into(), start + GAP * n);
         }
-        assert_eq!(pace.free_at.len(), 1);
+        assert_eq!((pace.free_at.len(), pace.order.len()), (1, 1));
+    }
+
+    #[test]
+    fn whoever_is_written_to_again_waits_again() {
+        let (app, ann) = ("shop".into(), "ann".into());
+        let start = Instant::now();
+        let mut pace = Pace::new(GAP);
+        pace.wrote(&app, &ann, start);
+        pace.wrote(&app, &ann, start + GAP / 2);
+        pace.wrote(&app, &"ben".into(), start + GAP);
+        assert_eq!(pace.turn(&app, &ann, start + GAP), Some(start + GAP * 3 / 2));
     }
 }

@@ -349,6 +349,16 @@ async fn users_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
+async fn a_reply_that_wechat_had_no_time_for_goes_out_at_the_next_try() {
+    let bench = Bench::started().await;
+    bench.wechat.fault(&[Fault::Errcode(-1)]);
+    let id = bench.say(1, "ann", &["a"]).await;
+    let entry = bench.settled(id.reply(1)).await;
+    assert_eq!((entry.status.as_str(), entry.attempts), ("sent", 2), "{entry:?}");
+    assert_eq!(bench.wechat.whats("send"), ["a", "a"]);
+}
+
+#[tokio::test]
 async fn a_revoked_token_is_renewed_once_for_all() {
     let bench = Bench::started().await;
     let warm = bench.say(0, "zoe", &["warm"]).await;

@@ -131,7 +131,11 @@ fn weigh(source: &RulesSource, policies: &Policies, in_force: Option<InForce>, f
         return Outcome::Same(files);
     }
     let was_empty = in_force.as_ref().is_some_and(|in_force| in_force.is_empty);
-    let none_left = none_left(source, &files).filter(|_| !was_empty);
+    // Whether there is a rule that is switched off is asked only where none is on: it takes parsing all once more.
+    let none_left = match set.is_empty() && !was_empty {
+        true => none_left(source, &files),
+        false => None,
+    };
     let none_left = none_left.map(|finding| render(&finding, false));
     let failed_tests = rendered(&rehearsal::run_tests(&set, &tests, policies));
     let body = match archive::body(&files.sources, &scope) {

@@ -1,7 +1,6 @@
 //! Pushes as WeChat makes them: XML or JSON, plain, compat or safe, signed for the moment they leave.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
@@ -237,7 +236,8 @@ fn with_encrypt(clear: &[u8], format: Format, encrypt: &str) -> Option<Vec<u8>> 
 fn render(fields: &Fields, format: Format) -> Vec<u8> {
     match format {
         Format::Xml => {
-            let mut xml = String::from("<xml>");
+            let mut xml = String::with_capacity(1024);
+            xml.push_str("<xml>");
             write_xml(&mut xml, fields);
             xml.push_str("</xml>");
             xml.into_bytes()
@@ -264,19 +264,31 @@ fn write_element(xml: &mut String, name: &str, value: &Value) {
         one => std::slice::from_ref(one),
     };
     for element in elements {
-        // Writing to a `String` can't fail.
-        let _ = write!(xml, "<{name}>");
+        for part in ["<", name, ">"] {
+            xml.push_str(part);
+        }
         match element {
             Value::Text(text) if is_number(name, text) => xml.push_str(text),
-            Value::Text(text) => {
-                let allowed: String = text.chars().filter(|c| is_xml(*c)).collect();
-                let _ = write!(xml, "<![CDATA[{}]]>", allowed.replace("]]>", "]]]]><![CDATA[>"));
-            }
+            Value::Text(text) => write_text(xml, text),
             Value::Table(fields) => write_xml(xml, fields),
             list @ Value::List(_) => write_element(xml, "item", list),
         }
-        let _ = write!(xml, "</{name}>");
+        for part in ["</", name, ">"] {
+            xml.push_str(part);
+        }
     }
+}
+
+fn write_text(xml: &mut String, text: &str) {
+    let plain = text.chars().all(is_xml) && !text.contains("]]>");
+    xml.push_str("<![CDATA[");
+    if plain {
+        xml.push_str(text);
+    } else {
+        let allowed: String = text.chars().filter(|c| is_xml(*c)).collect();
+        xml.push_str(&allowed.replace("]]>", "]]]]><![CDATA[>"));
+    }
+    xml.push_str("]]>");
 }
 
 /// Whether XML 1.0 allows the character; the others have no form in it, not even an escaped one.

@@ -9,8 +9,7 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// A base URL.
 #[derive(Debug)]
 pub(super) struct Base {
-    /// Without a trailing slash.
-    pub(super) url: String,
+    url: reqwest::Url,
     /// What errors call it: its host, and its port if it is an unusual one.
     pub(super) host: String,
 }
@@ -26,8 +25,21 @@ impl Base {
         }
         Ok(Self {
             host: host(&url),
-            url: text.trim_end_matches('/').to_owned(),
+            url,
         })
+    }
+
+    /// The address of a path of the API (`/cgi-bin/…`) with these parameters.
+    pub(super) fn at(&self, path: &str, query: &[(&str, &str)]) -> reqwest::Url {
+        let mut url = self.url.clone();
+        match url.path().trim_end_matches('/') {
+            "" => url.set_path(path),
+            own => url.set_path(&format!("{own}{path}")),
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
     }
 }
 
@@ -134,10 +146,32 @@ mod tests {
 
     #[test]
     fn a_base_is_a_host_and_maybe_a_path() {
-        let base = Base::parse("https://api.weixin.qq.com/").expect("fine");
+        let at = |base: &str, query: &[(&str, &str)]| {
+            Base::parse(base)
+                .expect("fine")
+                .at("/cgi-bin/token", query)
+                .to_string()
+        };
+        for (base, expected) in [
+            (
+                "https://api.weixin.qq.com",
+                "https://api.weixin.qq.com/cgi-bin/token",
+            ),
+            (
+                "https://api.weixin.qq.com/",
+                "https://api.weixin.qq.com/cgi-bin/token",
+            ),
+            ("http://relay:8080/wx/", "http://relay:8080/wx/cgi-bin/token"),
+        ] {
+            assert_eq!(at(base, &[]), expected);
+        }
         assert_eq!(
-            (base.url.as_str(), base.host.as_str()),
-            ("https://api.weixin.qq.com", "api.weixin.qq.com")
+            at("http://relay/wx", &[("a", "1&2"), ("b", "三")]),
+            "http://relay/wx/cgi-bin/token?a=1%262&b=%E4%B8%89"
+        );
+        assert_eq!(
+            Base::parse("https://api.weixin.qq.com/").expect("fine").host,
+            "api.weixin.qq.com"
         );
         assert_eq!(
             Base::parse("http://127.0.0.1:8090").expect("fine").host,

@@ -1,7 +1,10 @@
 //! Customer-service messages (客服消息): send and typing.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::json;
 
 use super::answer::Quote;
 use super::{Api, ApiError, Body, Call};
@@ -10,7 +13,11 @@ use crate::message::{Media, Reply};
 impl Api {
     /// `customerServiceMessage.send`. Every [`crate::message::Media`] in `reply` must already be a media_id.
     pub async fn send(&self, token: &SecretString, openid: &str, reply: &Reply) -> Result<(), ApiError> {
-        let message = message(openid, reply, &self.0.app_id)?;
+        let message = Message {
+            openid,
+            kind: reply.msg_type(),
+            content: content(reply, &self.0.app_id)?,
+        };
         self.post(token, "/cgi-bin/message/custom/send", &message).await
     }
 
@@ -20,13 +27,19 @@ impl Api {
         self.post(token, "/cgi-bin/message/custom/typing", &command).await
     }
 
-    async fn post(&self, token: &SecretString, path: &'static str, body: &Value) -> Result<(), ApiError> {
+    async fn post(
+        &self,
+        token: &SecretString,
+        path: &'static str,
+        body: &impl Serialize,
+    ) -> Result<(), ApiError> {
         let token = token.expose_secret();
+        // Raw UTF-8, as WeChat demands: `\uxxxx` would be refused with 40033.
+        let body = serde_json::to_vec(body).map_err(|error| ApiError::NotReady(error.to_string()))?;
         let call = Call {
             path,
             query: &[("access_token", token)],
-            // Raw UTF-8, as WeChat demands: `\uxxxx` would be refused with 40033.
-            body: Body::Json(body.to_string().into()),
+            body: Body::Json(body.into()),
             secret: token,
             quote: Quote::Excerpt,
         };
@@ -36,37 +49,78 @@ impl Api {
 
 /// The request of `custom/send`. Beside `touser` and `msgtype` it has the one object that `msgtype` names, and no
 /// other, not even as null.
-fn message(openid: &str, reply: &Reply, own_app_id: &str) -> Result<Value, ApiError> {
-    let content = match reply {
-        Reply::Text(text) => json!({ "content": clean(text) }),
-        Reply::Image(image) => json!({ "media_id": media_id(image)? }),
-        Reply::Link(link) => json!({
-            "title": clean(&link.title),
-            "description": clean(&link.description),
-            "url": clean(&link.url),
-            "thumb_url": clean(&link.thumb_url),
-        }),
-        Reply::MiniProgramPage(page) => json!({
-            "title": clean(&page.title),
-            "appid": page.app_id.as_deref().unwrap_or(own_app_id),
-            "pagepath": clean(&page.page_path),
-            "thumb_media_id": media_id(&page.thumb)?,
-        }),
+struct Message<'a> {
+    openid: &'a str,
+    kind: &'static str,
+    content: Content<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text {
+        content: Cow<'a, str>,
+    },
+    Image {
+        media_id: &'a str,
+    },
+    Link {
+        title: Cow<'a, str>,
+        description: Cow<'a, str>,
+        url: Cow<'a, str>,
+        thumb_url: Cow<'a, str>,
+    },
+    MiniProgramPage {
+        title: Cow<'a, str>,
+        appid: &'a str,
+        pagepath: Cow<'a, str>,
+        thumb_media_id: &'a str,
+    },
+}
+
+impl Serialize for Message<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("touser", self.openid)?;
+        map.serialize_entry("msgtype", self.kind)?;
+        map.serialize_entry(self.kind, &self.content)?;
+        map.end()
+    }
+}
+
+fn content<'a>(reply: &'a Reply, own_app_id: &'a str) -> Result<Content<'a>, ApiError> {
+    Ok(match reply {
+        Reply::Text(text) => Content::Text { content: clean(text) },
+        Reply::Image(image) => Content::Image {
+            media_id: media_id(image)?,
+        },
+        Reply::Link(link) => Content::Link {
+            title: clean(&link.title),
+            description: clean(&link.description),
+            url: clean(&link.url),
+            thumb_url: clean(&link.thumb_url),
+        },
+        Reply::MiniProgramPage(page) => Content::MiniProgramPage {
+            title: clean(&page.title),
+            appid: page.app_id.as_deref().unwrap_or(own_app_id),
+            pagepath: clean(&page.page_path),
+            thumb_media_id: media_id(&page.thumb)?,
+        },
         Reply::Webhook(_) => {
             return Err(ApiError::NotReady(
                 "a webhook's question is no message".to_owned(),
             ));
         }
-    };
-    let kind = reply.msg_type();
-    Ok(json!({ "touser": openid, "msgtype": kind, (kind): content }))
+    })
 }
 
 /// Control characters would become `\u00xx`, which WeChat refuses; line breaks and tabs have short escapes.
-fn clean(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c >= ' ' || matches!(c, '\n' | '\t'))
-        .collect()
+fn clean(text: &str) -> Cow<'_, str> {
+    let fits = |c: &char| *c >= ' ' || matches!(c, '\n' | '\t');
+    match text.chars().all(|c| fits(&c)) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.chars().filter(fits).collect()),
+    }
 }
 
 fn media_id(media: &Media) -> Result<&str, ApiError> {
@@ -81,13 +135,18 @@ fn media_id(media: &Media) -> Result<&str, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::message::{Link, MiniProgramPage};
 
     fn sent(reply: &Reply) -> String {
-        message("oTEST", reply, "wxOWN")
-            .expect("all uploaded")
-            .to_string()
+        let message = Message {
+            openid: "oTEST",
+            kind: reply.msg_type(),
+            content: content(reply, "wxOWN").expect("all uploaded"),
+        };
+        serde_json::to_string(&message).expect("JSON")
     }
 
     #[test]
@@ -129,7 +188,8 @@ mod tests {
                 json!({"touser":"oTEST","msgtype":"miniprogrampage","miniprogrampage":{"title":"订单","appid":"wxOTHER","pagepath":"pages/order/index?id=7","thumb_media_id":"M1"}}),
             ),
         ] {
-            assert_eq!(message("oTEST", &reply, "wxOWN").expect("all uploaded"), expected);
+            let sent: Value = serde_json::from_str(&sent(&reply)).expect("JSON");
+            assert_eq!(sent, expected);
         }
     }
 
@@ -147,7 +207,7 @@ mod tests {
     #[test]
     fn a_picture_that_was_not_uploaded_is_an_error_not_a_panic() {
         let reply = Reply::Image(Media::File("images/menu.png".into()));
-        let error = message("oTEST", &reply, "wxOWN").expect_err("a file");
+        let error = content(&reply, "wxOWN").err().expect("a file");
         assert!(
             matches!(&error, ApiError::NotReady(why) if why.contains("images/menu.png")),
             "{error:?}"

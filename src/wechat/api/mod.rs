@@ -180,7 +180,7 @@ impl Api {
                 break;
             }
             let base = &bases[index];
-            let request = call.request(&self.0.client, &base.url);
+            let request = call.request(&self.0.client, base);
             match self.exchange(request, &base.host, left, most, &secrets).await {
                 Err(error @ ApiError::Unreached { .. }) => unreached = Some(error),
                 received => {
@@ -279,13 +279,16 @@ impl<'a> Received<'a> {
 }
 
 impl Call<'_> {
-    fn request(&self, client: &Client, base: &str) -> RequestBuilder {
-        let url = format!("{base}{}", self.path);
+    fn request(&self, client: &Client, base: &Base) -> RequestBuilder {
+        let url = base.at(self.path, self.query);
         match &self.body {
             Body::None => client.get(url),
             Body::Json(json) => client
                 .post(url)
-                .header(CONTENT_TYPE, "application/json; charset=utf-8")
+                .header(
+                    CONTENT_TYPE,
+                    HeaderValue::from_static("application/json; charset=utf-8"),
+                )
                 .body(json.clone()),
             Body::Media {
                 file_name,
@@ -300,7 +303,6 @@ impl Call<'_> {
                 client.post(url).multipart(Form::new().part("media", part))
             }
         }
-        .query(self.query)
     }
 }
 
