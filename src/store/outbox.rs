@@ -34,6 +34,8 @@ impl Store {
         webhooks: usize,
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
+        // Until somebody asks for the next one, whatever is queued from now on rings.
+        self.outbox_bell().looking();
         let until = clock::after(now, lease);
         let [limit, webhooks] = [limit, webhooks].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
         let journal = self.journal().clone();
