@@ -1,5 +1,6 @@
 //! Every field of a push, known to us or not, nested or repeated, in the order and spelling it came in.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Scalars are text whether WeChat sent a string or a number, so that a `MsgId` beyond 2^53 keeps its digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(String, Value)>);
+pub struct Fields(Vec<(Cow<'static, str>, Value)>);
 
 /// What a field holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,27 @@ pub enum Value {
     List(Vec<Value>),
 }
 
+/// A field's name, which takes no memory if it is one of those that nearly every push has.
+#[must_use]
+pub fn field_name(name: &str) -> Cow<'static, str> {
+    const COMMON: [&str; 10] = [
+        "ToUserName",
+        "FromUserName",
+        "CreateTime",
+        "MsgType",
+        "Content",
+        "MsgId",
+        "Event",
+        "MediaId",
+        "PicUrl",
+        "xml",
+    ];
+    match COMMON.iter().find(|common| **common == name) {
+        Some(common) => Cow::Borrowed(common),
+        None => Cow::Owned(name.to_owned()),
+    }
+}
+
 impl Fields {
     /// No fields.
     #[must_use]
@@ -31,11 +53,17 @@ impl Fields {
         Self::default()
     }
 
+    /// No fields, and room for as many as most pushes have.
+    #[must_use]
+    pub fn with_room() -> Self {
+        Self(Vec::with_capacity(8))
+    }
+
     /// Adds a field; a name that is already there becomes a list, as repeated XML elements mean it.
-    pub fn push(&mut self, name: impl Into<String>, value: Value) {
-        let name = name.into();
-        match self.0.iter_mut().find(|(n, _)| *n == name) {
-            None => self.0.push((name, value)),
+    pub fn push(&mut self, name: impl AsRef<str>, value: Value) {
+        let name = name.as_ref();
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            None => self.0.push((field_name(name), value)),
             Some((_, Value::List(list))) => list.push(value),
             Some((_, first)) => {
                 let earlier = std::mem::replace(first, Value::List(Vec::new()));
@@ -86,7 +114,7 @@ impl Fields {
 
     /// The fields in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v))
+        self.0.iter().map(|(n, v)| (&**n, v))
     }
 
     /// Whether there is none.
@@ -96,7 +124,7 @@ impl Fields {
     }
 }
 
-impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Fields {
+impl<N: AsRef<str>, V: Into<Value>> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
         let mut all = Self::new();
         for (name, value) in fields {

@@ -10,7 +10,7 @@ use quick_xml::events::{BytesRef, Event};
 use quick_xml::reader::Reader;
 
 use super::push::MAX_FIELDS;
-use crate::message::{Fields, Value};
+use crate::message::{Fields, Value, field_name};
 
 /// WeChat nests four deep; a body that nests deeper than this is no push.
 const MAX_DEPTH: usize = 32;
@@ -115,7 +115,7 @@ pub(super) fn write_cdata(out: &mut String, name: &str, text: &str) {
 
 /// An element that is not closed yet.
 struct Element<'a> {
-    name: String,
+    name: Cow<'static, str>,
     text: Text<'a>,
     children: Option<Fields>,
 }
@@ -123,7 +123,7 @@ struct Element<'a> {
 impl<'a> Element<'a> {
     fn new(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: field_name(name),
             text: Text::default(),
             children: None,
         }
@@ -137,7 +137,10 @@ impl<'a> Element<'a> {
                     Some(fields) => Value::Table(fields),
                     None => Value::Text(self.text.finish()),
                 };
-                parent.children.get_or_insert_default().push(self.name, value);
+                parent
+                    .children
+                    .get_or_insert_with(Fields::with_room)
+                    .push(self.name, value);
             }
             None if root.is_some() => return Err("a second root element".to_owned()),
             None => *root = Some(self.children.unwrap_or_default()),
