@@ -29,10 +29,6 @@ use load::pushes::{APP_ID, Signer, TOKEN};
 
 const CONNECTIONS: usize = 64;
 
-/// That of wxreply, for the bare server too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -226,7 +226,7 @@ mod tests {
             first_message: Some(at(0)),
             last_message: Some(at(n as i64)),
             misses: n as u32,
-            state: (n % 3 == 0).then(|| DialogState {
+            state: n.is_multiple_of(3).then(|| DialogState {
                 name: format!("s{n}"),
                 until: at(9000),
             }),
