@@ -23,10 +23,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 pub mod fresh;
 
-/// That of wxreply, for what it is compared with too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What one run came to.
 #[derive(Debug)]
 pub struct Report {
