@@ -68,8 +68,6 @@ pub(super) struct Added {
     pub(super) typing: bool,
     /// When the first of the queued ones is due.
     pub(super) first_due: Option<i64>,
-    /// Users' new places in the journal.
-    pub(super) users: Vec<((AppName, OpenId), i64)>,
 }
 
 /// Records messages in their order. Gives each one's outcome, and what was added to the log.
@@ -190,11 +188,12 @@ pub(super) async fn record(
         .zip(known.users.iter().filter(|(_, user)| user.changed))
         .map(|(seq, ((app, openid), user))| (seq, app, openid, &user.user))
         .collect();
-    added.users = users
+    let places: Vec<_> = users
         .iter()
         .map(|(seq, app, openid, _)| (((*app).clone(), (*openid).clone()), *seq))
         .collect();
     write(conn, rows, users, frame.commit).await?;
+    journal.wrote(places);
     Ok((outcomes, added))
 }
 

@@ -9,6 +9,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::arrivals::Turns;
 use super::contact::{self, change};
+use super::journal::Journal;
 use super::write::{LateReply, Place};
 use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, Contact, MessageId, OpenId, OutboundStatus, Reply};
@@ -50,10 +51,12 @@ impl Store {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let app = by_hand.app.clone();
         let (by_hand, judge, turns) = (Arc::new(by_hand), Arc::new(judge), self.turns());
+        let journal = self.journal().clone();
         let written = self
             .write(move |conn| {
                 let (by_hand, judge, turns) = (Arc::clone(&by_hand), Arc::clone(&judge), turns.clone());
-                async move { write(conn, &by_hand, now, &turns, &*judge).await }.boxed()
+                let place = journal.place(&by_hand.app, &by_hand.openid);
+                async move { write(conn, &by_hand, place, now, &turns, &*judge).await }.boxed()
             })
             .await?;
         if let Ok(ids) = &written {
@@ -90,13 +93,19 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let now = self.clock().now();
         let (app, openid, by): (_, _, Arc<str>) = (app.clone(), openid.clone(), by.into());
+        let journal = self.journal().clone();
         let known = self
             .write(move |conn| {
-                let (app, openid, by) = (app.clone(), openid.clone(), Arc::clone(&by));
+                let (app, openid, by, journal) =
+                    (app.clone(), openid.clone(), Arc::clone(&by), journal.clone());
                 async move {
                     let until_millis = until.map(Timestamp::as_millisecond);
-                    let set = change!("muted_until = $3");
-                    if !contact::update(conn, &app, &openid, set, |query| query.bind(until_millis)).await? {
+                    let set = change!("muted_until = $4");
+                    if !contact::update(conn, &app, &openid, journal.place(&app, &openid), set, |query| {
+                        query.bind(until_millis)
+                    })
+                    .await?
+                    {
                         return Ok(false);
                     }
                     let (action, detail) = match until {
@@ -122,11 +131,12 @@ impl Store {
         let mut all = Vec::new();
         for ids in ids.chunks(IDS) {
             let (ids, by): (Arc<[MessageId]>, _) = (ids.into(), Arc::clone(&by));
+            let journal = self.journal().clone();
             let now = self.clock().now();
             let dropped = self
                 .write_pages(ids.len(), move |conn| {
-                    let (ids, by) = (Arc::clone(&ids), Arc::clone(&by));
-                    async move { drop_replies(conn, &ids, now, &by).await }.boxed()
+                    let (ids, by, journal) = (Arc::clone(&ids), Arc::clone(&by), journal.clone());
+                    async move { drop_replies(conn, &ids, now, &by, &journal).await }.boxed()
                 })
                 .await?;
             if !dropped.is_empty() {
@@ -145,11 +155,12 @@ impl Store {
 async fn write<E>(
     conn: &mut SqliteConnection,
     by_hand: &ByHand,
+    place: Option<i64>,
     now: Timestamp,
     turns: &Turns,
     judge: &(impl Fn(Option<Standing<'_>>) -> Result<Contact, E> + ?Sized),
 ) -> Result<Result<Vec<MessageId>, E>, StoreError> {
-    let user = contact::find(conn, &by_hand.app, &by_hand.openid).await?;
+    let user = contact::find(conn, &by_hand.app, &by_hand.openid, place).await?;
     let message = user.as_ref().and_then(|user| user.latest);
     let used = match message {
         Some(message) => used_slots(conn, message).await?,
@@ -166,7 +177,7 @@ async fn write<E>(
     };
     let mut ids = Vec::with_capacity(by_hand.replies.len());
     if let (Some(message), Some(used)) = (message, used) {
-        contact::end_loneliness(conn, &by_hand.app, &by_hand.openid).await?;
+        contact::end_loneliness(conn, &by_hand.app, &by_hand.openid, place).await?;
         for (slot, reply) in (used + 1..=MessageId::MAX_REPLIES).zip(&by_hand.replies) {
             let id = message.reply(slot);
             let turn = turns.next(now);
@@ -193,8 +204,8 @@ async fn write<E>(
             ids.push(id);
         }
     }
-    let set = change!("ledger_left = $3, muted_until = $4");
-    contact::update(conn, &by_hand.app, &by_hand.openid, set, |query| {
+    let set = change!("ledger_left = $4, muted_until = $5");
+    contact::update(conn, &by_hand.app, &by_hand.openid, place, set, |query| {
         query
             .bind(i64::from(contact.ledger.left))
             .bind(contact.muted_until.map(Timestamp::as_millisecond))
@@ -249,6 +260,7 @@ async fn drop_replies(
     ids: &[MessageId],
     now: Timestamp,
     by: &str,
+    journal: &Journal,
 ) -> Result<Vec<MessageId>, StoreError> {
     let mut dropped = Vec::new();
     // Those that wait have a place in the quota, which they give back; the others have lost theirs already.
@@ -270,7 +282,8 @@ async fn drop_replies(
         let rows: Vec<(i64, String, String)> = query.build_query_as().fetch_all(&mut *conn).await?;
         for (id, app, openid) in rows {
             if waited {
-                contact::give_back(conn, &app.into(), &openid.into()).await?;
+                let (app, openid) = (app.into(), openid.into());
+                contact::give_back(conn, &app, &openid, journal.place(&app, &openid)).await?;
             }
             dropped.push(MessageId::from_i64(id));
         }

@@ -242,15 +242,12 @@ impl Writer {
             && !error.is_everyones()
         {
             tracing::error!(%error, requests = size, "one request spoilt a commit; trying them one by one");
+            self.journal.ended(false);
             written = self.apart(&mut group).await;
-            if written.is_err() {
-                // It noted places of rows that are not there now; they are read again with the next connection.
-                self.connection = None;
-            }
         }
+        self.journal.ended(written.is_ok());
         match written {
-            Ok((outcomes, mut added)) => {
-                self.journal.note(std::mem::take(&mut added.users));
+            Ok((outcomes, added)) => {
                 // Pushes that had come before write nothing, and so tell nothing of the disk.
                 if !added.rows.is_empty() || !group.jobs.is_empty() {
                     self.tell_fault(None);
@@ -342,8 +339,6 @@ impl Writer {
                     added.rows.extend(one.rows);
                     added.typing |= one.typing;
                     added.first_due = added.first_due.into_iter().chain(one.first_due).min();
-                    // The next one may be of the same user.
-                    journal.note(one.users);
                 }
                 Err(error) if error.is_everyones() => return Err(error),
                 Err(error) => {

@@ -47,11 +47,12 @@ macro_rules! contact_columns {
 }
 pub(super) use contact_columns;
 
-/// The rows `j` and `c` of the user with app $1 and openid $2; none of a user whom nobody knows.
+/// The rows `j` and `c` of the user with app $1 and openid $2; none of a user whom nobody knows. The newest row of the journal
+/// is that of $3, or the last one that is there.
 macro_rules! from_user {
     () => {
-        " from (select 1) left join (select * from contact_journal where app = $1 and openid = $2 \
-         order by seq desc limit 1) j on true \
+        " from (select 1) left join contact_journal j on j.app = $1 and j.openid = $2 and j.seq = \
+         coalesce($3, (select max(seq) from contact_journal where app = $1 and openid = $2)) \
          left join contacts c on j.seq is null and c.app = $1 and c.openid = $2 \
          where j.seq is not null or c.app is not null"
     };
@@ -64,15 +65,15 @@ pub(super) const NEWEST: &str = concat!(
     " from contact_journal group by app, openid)"
 );
 
-/// What changes a user, in both tables; values begin with $3. The journal's row may be folded before the change or after it.
+/// What changes that user, in both tables; values begin with $4. The journal's row may be folded before the change or after it.
 macro_rules! change {
     ($set:literal) => {
         [
             concat!(
                 "update contact_journal set ",
                 $set,
-                " where seq = (select max(seq) from contact_journal \
-                 where app = $1 and openid = $2)"
+                " where app = $1 and openid = $2 and seq = \
+                 coalesce($3, (select max(seq) from contact_journal where app = $1 and openid = $2))"
             ),
             concat!("update contacts set ", $set, " where app = $1 and openid = $2"),
         ]
@@ -184,15 +185,17 @@ impl User {
     }
 }
 
-/// The user with this key, if anybody knows them.
+/// The user with this key, if anybody knows them. `place` is that of [`super::journal::Journal`], here and below.
 pub(super) async fn find(
     conn: &mut SqliteConnection,
     app: &AppName,
     openid: &OpenId,
+    place: Option<i64>,
 ) -> Result<Option<User>, StoreError> {
     let row = sqlx::query(concat!("select ", contact_columns!(), from_user!()))
         .bind(app.as_str())
         .bind(openid.as_str())
+        .bind(place)
         .fetch_optional(conn)
         .await?;
     row.map(|row| User::read(&mut Cells::of(&row), openid))
@@ -204,8 +207,9 @@ pub(super) async fn latest(
     conn: &mut SqliteConnection,
     app: &AppName,
     openid: &OpenId,
+    place: Option<i64>,
 ) -> Result<Option<MessageId>, StoreError> {
-    Ok(find(conn, app, openid).await?.and_then(|user| user.latest))
+    Ok(find(conn, app, openid, place).await?.and_then(|user| user.latest))
 }
 
 /// Changes a user; gives whether there is one. `texts` are of [`change`], `bind` binds their values.
@@ -213,6 +217,7 @@ pub(super) async fn update(
     conn: &mut SqliteConnection,
     app: &AppName,
     openid: &OpenId,
+    place: Option<i64>,
     texts: [&'static str; 2],
     bind: impl Fn(Query) -> Query,
 ) -> Result<bool, StoreError> {
@@ -220,7 +225,8 @@ pub(super) async fn update(
     for text in texts {
         let query = sqlx::query(text)
             .bind(Arc::<str>::from(app))
-            .bind(Arc::<str>::from(openid));
+            .bind(Arc::<str>::from(openid))
+            .bind(place);
         known |= bind(query).execute(&mut *conn).await?.rows_affected() > 0;
     }
     Ok(known)
@@ -231,6 +237,7 @@ pub(super) async fn end_loneliness(
     conn: &mut SqliteConnection,
     app: &AppName,
     openid: &OpenId,
+    place: Option<i64>,
 ) -> Result<(), StoreError> {
     sqlx::query(concat!(
         "update messages set alone = null where alone = 1 and id = (select iif(j.seq is null, c.alone, j.alone)",
@@ -239,6 +246,7 @@ pub(super) async fn end_loneliness(
     ))
     .bind(app.as_str())
     .bind(openid.as_str())
+    .bind(place)
     .execute(conn)
     .await?;
     Ok(())
@@ -249,11 +257,13 @@ pub(super) async fn give_back(
     conn: &mut SqliteConnection,
     app: &AppName,
     openid: &OpenId,
+    place: Option<i64>,
 ) -> Result<(), StoreError> {
     update(
         conn,
         app,
         openid,
+        place,
         change!("ledger_left = ledger_left + 1"),
         |query| query,
     )
@@ -340,7 +350,8 @@ impl Store {
     /// What is known of a user, and the app-wide cooldowns that still run; defaults for what was never written.
     pub async fn contact(&self, app: &AppName, openid: &OpenId) -> Result<(Contact, Cooldowns), StoreError> {
         let mut conn = self.reader().await?;
-        let user = find(&mut conn, app, openid).await?.unwrap_or_default();
+        let place = self.journal().durable_place(app, openid);
+        let user = find(&mut conn, app, openid, place).await?.unwrap_or_default();
         let mut cooldowns =
             app_cooldowns(&mut conn, &BTreeSet::from([app.clone()]), self.clock().now()).await?;
         Ok((user.contact, cooldowns.remove(app).unwrap_or_default()))

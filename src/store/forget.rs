@@ -131,11 +131,13 @@ impl Store {
     ) -> Result<(Erased, bool), StoreError> {
         let now = self.clock().now();
         let (app, openid, by): (_, _, Arc<str>) = (app.clone(), openid.clone(), by.into());
+        let journal = self.journal().clone();
         self.write_pages(PIECE * 2, move |conn| {
             let (app, openid, by, rest) = (app.clone(), openid.clone(), Arc::clone(&by), Arc::clone(&rest));
+            let journal = journal.clone();
             async move {
                 let last = erase(conn, &rest, Spare::Nothing).await?;
-                let gone = match contact::find(conn, &app, &openid).await? {
+                let gone = match contact::find(conn, &app, &openid, journal.place(&app, &openid)).await? {
                     Some(user) => user.latest.is_none() || user.latest == latest,
                     None => false,
                 };
@@ -181,7 +183,7 @@ impl Store {
         openid: &OpenId,
     ) -> Result<(Option<MessageId>, Vec<MessageId>), StoreError> {
         let mut conn = self.reader().await?;
-        let latest = contact::latest(&mut conn, app, openid)
+        let latest = contact::latest(&mut conn, app, openid, self.journal().durable_place(app, openid))
             .await?
             .map(MessageId::as_i64);
         let pairs: Vec<(i64, Option<i64>)> = sqlx::query_as(

@@ -1,7 +1,8 @@
 //! Where in `contact_journal` each user's newest state is, and folding the journal into `contacts`.
 //!
 //! The rows tell the truth: a place that is wrong here is found out by whoever looks there, for a row names its user. So
-//! a command beside the daemon, which knows no places, may erase and change rows as it likes; only the daemon adds any.
+//! a command beside the daemon, which knows no places and walks through the journal, may erase and change rows as it
+//! likes; only the daemon adds any.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Rows, padded};
 use super::contact::contact_names;
 use super::open::Inner;
-use super::{Store, StoreError};
+use super::{Access, Store, StoreError};
 use crate::message::{AppName, OpenId};
 
 /// Rows at which the journal is folded. The more, the more users a page of `contacts` are written at once; and the
@@ -30,11 +31,12 @@ const FOLDED: usize = 128;
 const ERASED: i64 = 1024;
 
 /// The places. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Journal(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    /// Whether this process adds the rows, and so knows where they are.
+    adds: bool,
     places: Mutex<Places>,
     full: Notify,
 }
@@ -42,13 +44,25 @@ struct Shared {
 #[derive(Default)]
 struct Places {
     newest: HashMap<(AppName, OpenId), i64>,
-    /// The last row that was written.
+    /// Those of the transaction that is under way.
+    pending: HashMap<(AppName, OpenId), i64>,
+    /// The last row that was written, durable or not: no number is given twice.
     last: i64,
     /// Rows that may be there.
     rows: usize,
+    /// Whether the journal was read since the start; the writer does that before it does anything.
+    loaded: bool,
 }
 
 impl Journal {
+    pub(super) fn of(access: Access) -> Self {
+        Self(Arc::new(Shared {
+            adds: access == Access::Daemon,
+            places: Mutex::default(),
+            full: Notify::new(),
+        }))
+    }
+
     fn places(&self) -> MutexGuard<'_, Places> {
         self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,6 +75,7 @@ impl Journal {
         .fetch_all(conn)
         .await?;
         let mut places = self.places();
+        places.loaded = true;
         places.rows = rows
             .iter()
             .map(|(.., rows)| usize::try_from(*rows).unwrap_or(0))
@@ -73,15 +88,30 @@ impl Journal {
         Ok(())
     }
 
-    /// Where these users' newest states are; 0 for those who have none in the journal.
+    /// Where these users' newest states are, for the writer; 0 for those who have none in the journal.
     pub(super) fn places_of<'a>(&self, users: impl Iterator<Item = (&'a AppName, &'a OpenId)>) -> Vec<i64> {
         let places = self.places();
         users
             .map(|(app, openid)| {
                 let key = (app.clone(), openid.clone());
-                places.newest.get(&key).copied().unwrap_or(0)
+                let place = places.pending.get(&key).or_else(|| places.newest.get(&key));
+                place.copied().unwrap_or(0)
             })
             .collect()
+    }
+
+    /// The same of one user; `None` in a command, which has to look.
+    pub(super) fn place(&self, app: &AppName, openid: &OpenId) -> Option<i64> {
+        self.0
+            .adds
+            .then(|| self.places_of([(app, openid)].into_iter()).into_iter().sum())
+    }
+
+    /// The same for whoever reads: what is under way is not there for them yet.
+    pub(super) fn durable_place(&self, app: &AppName, openid: &OpenId) -> Option<i64> {
+        let places = self.places();
+        let place = || places.newest.get(&(app.clone(), openid.clone())).copied();
+        (self.0.adds && places.loaded).then(|| place().unwrap_or(0))
     }
 
     /// The row behind which the next ones are written.
@@ -89,13 +119,22 @@ impl Journal {
         self.places().last
     }
 
-    /// These rows are written, the last users' newest ones.
-    pub(super) fn note(&self, written: Vec<((AppName, OpenId), i64)>) {
+    /// These rows are written, their users' newest ones, by the transaction that is under way.
+    pub(super) fn wrote(&self, written: impl IntoIterator<Item = ((AppName, OpenId), i64)>) {
         let mut places = self.places();
-        places.rows += written.len();
         for (user, seq) in written {
             places.last = places.last.max(seq);
-            places.newest.insert(user, seq);
+            places.pending.insert(user, seq);
+        }
+    }
+
+    /// The transaction is durable, or nothing of it is there.
+    pub(super) fn ended(&self, durable: bool) {
+        let mut places = self.places();
+        let written = std::mem::take(&mut places.pending);
+        if durable {
+            places.rows += written.len();
+            places.newest.extend(written);
         }
         if places.rows >= FULL {
             self.0.full.notify_one();
@@ -217,6 +256,7 @@ mod tests {
 
     use super::*;
     use crate::message::{Contact, DialogState, Ledger};
+    use crate::store::contact;
     use crate::store::testing::{Bench, at, inbound, verdict};
     use crate::store::{Access, Filter, Judge, Order};
 
@@ -355,6 +395,57 @@ mod tests {
         look().await;
     }
 
+    /// Whoever settles a reply that failed, or changes a user, holds up pushes meanwhile.
+    #[tokio::test]
+    async fn the_daemon_does_not_walk_through_the_journal() {
+        let bench = Bench::new().await;
+        receive(&bench, 1, "oAnn").await;
+        let mut raw = bench.raw().await;
+        // As long as it gets, and of others.
+        sqlx::query(
+            "with recursive n (n) as (select 2 union all select n + 1 from n where n < 30000) \
+             insert into contact_journal (seq, app, openid, misses, ledger_left) \
+             select n, 'shop', printf('oTHER%022d', n), 0, 0 from n",
+        )
+        .execute(&mut raw)
+        .await
+        .expect("written");
+        let (app, openid) = ("shop".into(), "oAnn".into());
+        let journal = bench.store.journal().clone();
+        let mut took = async |place: Option<i64>| {
+            let begun = std::time::Instant::now();
+            for _ in 0..20 {
+                let user = contact::find(&mut raw, &app, &openid, place).await.expect("read");
+                assert_eq!(user.expect("known").contact, state(1));
+                let set = contact::change!("misses = misses");
+                let known = contact::update(&mut raw, &app, &openid, place, set, |query| query).await;
+                assert!(known.expect("written"));
+            }
+            begun.elapsed()
+        };
+        let walking = took(None).await;
+        let knowing = took(journal.place(&app, &openid)).await;
+        assert!(knowing * 5 < walking, "{knowing:?} against {walking:?}");
+    }
+
+    #[tokio::test]
+    async fn what_rides_with_a_message_finds_the_state_that_this_leaves() {
+        let bench = Bench::new().await;
+        receive(&bench, 1, "oAnn").await;
+        // Handed in at once, they share a commit.
+        for n in 2..30 {
+            let (app, openid) = ("shop".into(), "oAnn".into());
+            let until = at(1000 + n as i64);
+            let (_, muted) = tokio::join!(
+                receive(&bench, n, "oAnn"),
+                bench.store.mute(&app, &openid, until, "ann")
+            );
+            assert!(muted.expect("written"));
+            let (contact, _) = bench.store.contact(&app, &openid).await.expect("read");
+            assert_eq!((contact.misses, contact.muted_until), (n as u32, Some(until)));
+        }
+    }
+
     #[tokio::test]
     async fn a_full_journal_is_folded_by_itself() {
         let bench = Bench::new().await;
@@ -363,7 +454,8 @@ mod tests {
         assert_eq!(rows(&bench).await, (1, 0));
         // As if so many had come.
         let many = (2..=FULL as i64).map(|seq| ((app.clone(), OpenId::from(format!("x{seq}"))), seq));
-        bench.store.journal().note(many.collect());
+        bench.store.journal().wrote(many);
+        bench.store.journal().ended(true);
         for _ in 0..500 {
             if rows(&bench).await == (0, 1) {
                 return;

@@ -112,7 +112,7 @@ impl Store {
         let news = watch::Sender::new(0);
         let (told_fault, fault) = watch::channel(None);
         let turns = Turns::default();
-        let journal = Journal::default();
+        let journal = Journal::of(access);
         let writer = Writer {
             options: writing,
             clock: Arc::clone(&clock),

@@ -58,9 +58,10 @@ impl Store {
             return Ok(());
         }
         let settlements = Arc::new(settlements);
+        let journal = self.journal().clone();
         self.write(move |conn| {
-            let settlements = Arc::clone(&settlements);
-            async move { settle(conn, &settlements, gap).await }.boxed()
+            let (settlements, journal) = (Arc::clone(&settlements), journal.clone());
+            async move { settle(conn, &settlements, gap, &journal).await }.boxed()
         })
         .await?;
         self.tell_news();
@@ -345,6 +346,7 @@ async fn settle(
     conn: &mut SqliteConnection,
     settlements: &[Settlement],
     gap: Duration,
+    journal: &Journal,
 ) -> Result<(), StoreError> {
     let mut changed = HashSet::with_capacity(settlements.len());
     for (count, settlements) in padded(settlements) {
@@ -369,12 +371,13 @@ async fn settle(
         .collect();
     postpone(conn, &settled, gap).await?;
     for settlement in &settled {
+        let (app, openid) = (&settlement.app, &settlement.openid);
         let never_sent = matches!(settlement.outcome, Outcome::Failed { .. } | Outcome::Dropped(_));
         if settlement.quota_spent {
             let set = change!("ledger_left = 0");
-            contact::update(conn, &settlement.app, &settlement.openid, set, |query| query).await?;
+            contact::update(conn, app, openid, journal.place(app, openid), set, |query| query).await?;
         } else if never_sent {
-            contact::give_back(conn, &settlement.app, &settlement.openid).await?;
+            contact::give_back(conn, app, openid, journal.place(app, openid)).await?;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::contact::{self, change};
+use super::journal::Journal;
 use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, MessageId};
 
@@ -25,10 +26,12 @@ impl Store {
         let mut all = Vec::new();
         for ids in ids.chunks(IDS) {
             let (ids, by, turns) = (Arc::<[MessageId]>::from(ids), Arc::clone(&by), self.turns());
+            let journal = self.journal().clone();
             let queued = self
                 .write_pages(ids.len(), move |conn| {
-                    let (ids, by, turns) = (Arc::clone(&ids), Arc::clone(&by), turns.clone());
-                    async move { put_back(conn, &ids, now, turns.next(now), &by).await }.boxed()
+                    let (ids, by) = (Arc::clone(&ids), Arc::clone(&by));
+                    let (turn, journal) = (turns.next(now), journal.clone());
+                    async move { put_back(conn, &ids, now, turn, &by, &journal).await }.boxed()
                 })
                 .await?;
             if !queued.is_empty() {
@@ -93,6 +96,7 @@ async fn put_back(
     now: Timestamp,
     turn: i64,
     by: &str,
+    journal: &Journal,
 ) -> Result<Vec<MessageId>, StoreError> {
     let mut users = QueryBuilder::<Sqlite>::new(
         "select distinct app, openid from messages where direction = 'out' and id in (",
@@ -104,7 +108,8 @@ async fn put_back(
     users.push(")");
     let users: Vec<(String, String)> = users.build_query_as().fetch_all(&mut *conn).await?;
     for (app, openid) in users {
-        contact::end_loneliness(conn, &app.into(), &openid.into()).await?;
+        let (app, openid) = (app.into(), openid.into());
+        contact::end_loneliness(conn, &app, &openid, journal.place(&app, &openid)).await?;
     }
     let mut query = resend(now, turn);
     query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
@@ -118,7 +123,9 @@ async fn put_back(
     for (id, app, openid) in rows {
         // It takes from WeChat's count again. Where nothing is left, a person tries their luck.
         let set = change!("ledger_left = ledger_left - iif(ledger_left > 0, 1, 0)");
-        contact::update(conn, &app.into(), &openid.into(), set, |query| query).await?;
+        let (app, openid) = (app.into(), openid.into());
+        let place = journal.place(&app, &openid);
+        contact::update(conn, &app, &openid, place, set, |query| query).await?;
         ids.push(MessageId::from_i64(id));
     }
     ids.sort_unstable();

@@ -58,7 +58,8 @@ impl Store {
         let (app, openid) = (&middle.app, &middle.openid);
         let mut conn = self.reader().await?;
         let mut newer: Vec<MessageId> = Vec::new();
-        let mut from = contact::latest(&mut conn, app, openid).await?;
+        let place = self.journal().durable_place(app, openid);
+        let mut from = contact::latest(&mut conn, app, openid, place).await?;
         let mut reached = false;
         for _ in 0..WALKED.div_ceil(STRIDE) {
             let Some(first) = from.filter(|_| !reached) else {
@@ -121,7 +122,10 @@ impl Store {
         let mut conn = self.reader().await?;
         let (mut from, mut before) = match cursor {
             Some(Cursor(At::Thread { from, before })) => (Some(*from), *before),
-            _ => (contact::latest(&mut conn, app, openid).await?, None),
+            _ => {
+                let place = self.journal().durable_place(app, openid);
+                (contact::latest(&mut conn, app, openid, place).await?, None)
+            }
         };
         let mut entries: Vec<Entry> = Vec::new();
         let mut walked = 0;

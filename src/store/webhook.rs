@@ -27,17 +27,19 @@ impl Store {
             return Ok(0);
         }
         let answers = Arc::new(answers);
+        let journal = self.journal().clone();
         let (lost, added) = self
             .write(move |conn| {
-                let (answers, take) = (Arc::clone(&answers), Arc::clone(&take));
+                let (answers, take, journal) = (Arc::clone(&answers), Arc::clone(&take), journal.clone());
                 async move {
                     let (mut lost, mut added) = (0, Vec::new());
                     for answered in answers.iter() {
+                        let place = journal.place(&answered.app, &answered.openid);
                         lost += match answered.replies.split_first() {
                             Some((first, others)) => {
-                                replace(conn, answered, first, others, &take, &mut added).await?
+                                replace(conn, answered, place, first, others, &take, &mut added).await?
                             }
-                            None => drop_question(conn, answered).await?,
+                            None => drop_question(conn, answered, place).await?,
                         };
                     }
                     Ok((lost, added))
@@ -54,7 +56,11 @@ impl Store {
 }
 
 /// There is nothing to send, so what the question took of the quota is given back.
-async fn drop_question(conn: &mut SqliteConnection, answered: &Answered) -> Result<usize, StoreError> {
+async fn drop_question(
+    conn: &mut SqliteConnection,
+    answered: &Answered,
+    place: Option<i64>,
+) -> Result<usize, StoreError> {
     let dropped = sqlx::query(
         "update messages set status = 'dropped', lease = null, error = $1, settled = $2 \
          where id = $3 and status = 'queued' and msg_type = 'webhook'",
@@ -65,7 +71,7 @@ async fn drop_question(conn: &mut SqliteConnection, answered: &Answered) -> Resu
     .execute(&mut *conn)
     .await?;
     if dropped.rows_affected() > 0 {
-        contact::give_back(conn, &answered.app, &answered.openid).await?;
+        contact::give_back(conn, &answered.app, &answered.openid, place).await?;
     }
     Ok(0)
 }
@@ -82,6 +88,7 @@ struct Question {
 async fn replace(
     conn: &mut SqliteConnection,
     answered: &Answered,
+    place: Option<i64>,
     first: &Reply,
     others: &[Reply],
     take: &TakeQuota,
@@ -102,8 +109,8 @@ async fn replace(
     let Some(question) = question.filter(|_| !others.is_empty()) else {
         return Ok(0);
     };
-    contact::end_loneliness(conn, &answered.app, &answered.openid).await?;
-    let user = contact::find(conn, &answered.app, &answered.openid).await?;
+    contact::end_loneliness(conn, &answered.app, &answered.openid, place).await?;
+    let user = contact::find(conn, &answered.app, &answered.openid, place).await?;
     let mut ledger = user.unwrap_or_default().contact.ledger;
     let message = answered.id.message();
     // Slots are given out from below, so that a later one means a later reply of the same turn. A message stays as long as
@@ -132,8 +139,8 @@ async fn replace(
         added.push((answered.app.clone(), row.status()));
     }
     let left = i64::from(ledger.left);
-    let set = change!("ledger_left = $3");
-    contact::update(conn, &answered.app, &answered.openid, set, |query| {
+    let set = change!("ledger_left = $4");
+    contact::update(conn, &answered.app, &answered.openid, place, set, |query| {
         query.bind(left)
     })
     .await?;
