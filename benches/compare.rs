@@ -60,7 +60,7 @@ fn receive(port: u16, rules: &Path) {
     let text = std::fs::read_to_string(rules).expect("readable rules");
     let loaded = wxreply::rules::load(&[Source::new("bench.toml", text)], &Scope::default());
     let set = Arc::new(loaded.set.expect("the made-up rules load"));
-    bare::block_on(async move {
+    load::block_on(async move {
         let route = warp::post()
             .and(warp::path!("wechat" / "shop"))
             .and(warp::query::raw())

@@ -83,12 +83,7 @@ fn main() {
         },
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    load::block_on(async {
         throughput(folder.path(), &extent).await;
         slow_api(folder.path(), &extent).await;
     });

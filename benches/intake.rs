@@ -9,11 +9,10 @@
 mod load;
 mod random;
 
-use std::io::Write;
-use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use load::disk::Probe;
 use load::pushes::{self, Server};
 
 const ROUNDS: usize = 7;
@@ -55,7 +54,7 @@ fn main() {
     let mut ratios = Vec::new();
     let mut serial = 0;
     for round in 1..=ROUNDS {
-        let probe = fdatasync_probe(folder.path());
+        let probe = Probe::of(folder.path());
         let requests = pushes::requests_of(&mut serial, REQUESTS, RULES);
         let a = load::closed_loop(bare_addr, &requests, CONNECTIONS, ROUND);
         let b = load::closed_loop(serve_addr, &requests, CONNECTIONS, ROUND);
@@ -79,19 +78,4 @@ fn main() {
         ratios[ROUNDS - 1],
     );
     drop((bare, serve));
-}
-
-/// What one 4 KiB append with fdatasync costs on the disk of the database: p50/p99 in microseconds.
-fn fdatasync_probe(folder: &Path) -> String {
-    let mut file = std::fs::File::create(folder.join("probe")).expect("writable");
-    let mut micros: Vec<u128> = (0..200)
-        .map(|_| {
-            let start = Instant::now();
-            file.write_all(&[0; 4096]).expect("writable");
-            file.sync_data().expect("flushed");
-            start.elapsed().as_micros()
-        })
-        .collect();
-    micros.sort_unstable();
-    format!("{}/{}", micros[100], micros[198])
 }

@@ -105,12 +105,7 @@ fn light(rate: u32, seconds: u32) {
 /// The simulator, whole.
 fn simulated(rate: u32, seconds: u32) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    load::block_on(async {
         let account = Account {
             kind: AppKind::MiniProgram,
             app_id: pushes::APP_ID.to_owned(),

@@ -4,20 +4,10 @@ use warp::Filter;
 
 /// Serves on a port of the loopback.
 pub fn serve(port: u16) {
-    block_on(async {
+    super::block_on(async {
         let route = warp::post().and(warp::body::bytes()).map(|_body| "success");
         warp::serve(route).incoming(listener(port).await).run().await;
     });
-}
-
-/// Runs a server.
-pub fn block_on(task: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(task);
 }
 
 pub async fn listener(port: u16) -> tokio::net::TcpListener {

@@ -23,6 +23,16 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 pub mod fresh;
 
+/// Runs on two workers until it is done.
+pub fn block_on(task: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(task);
+}
+
 /// What one run came to.
 #[derive(Debug)]
 pub struct Report {

@@ -427,8 +427,8 @@ mod tests {
 
     use super::*;
     use crate::message::{Answer, Contact, DropReason, Ledger};
-    use crate::store::Judge;
     use crate::store::testing::{Bench, alice, at, inbound, retry, settlement, texts, verdict};
+    use crate::store::{Judge, OutboxBell};
 
     #[tokio::test]
     async fn one_reply_a_user_is_claimed_at_a_time_and_the_oldest_first() {
@@ -738,15 +738,17 @@ mod tests {
         );
     }
 
+    async fn rang(bell: &OutboxBell) -> bool {
+        tokio::time::timeout(Duration::from_millis(50), bell.notified())
+            .await
+            .is_ok()
+    }
+
     #[tokio::test]
     async fn the_bell_rings_for_new_replies() {
         let bench = Bench::new().await;
         let bell = bench.store.outbox_bell();
-        let rang = || async {
-            tokio::time::timeout(Duration::from_millis(50), bell.notified())
-                .await
-                .is_ok()
-        };
+        let rang = || rang(&bell);
         bench.receive(1, "oAlice", &[]).await;
         assert!(!rang().await, "nothing to send");
         bench.receive(2, "oAlice", &["a"]).await;
@@ -763,11 +765,7 @@ mod tests {
     async fn the_bell_does_not_ring_for_what_is_due_after_the_next_look() {
         let bench = Bench::new().await;
         let bell = bench.store.outbox_bell();
-        let rang = || async {
-            tokio::time::timeout(Duration::from_millis(50), bell.notified())
-                .await
-                .is_ok()
-        };
+        let rang = || rang(&bell);
         let late = |n, seconds| {
             let judge: Judge = Box::new(move |_, facts| {
                 let mut verdict = verdict(facts, &["x".to_owned()]);
