@@ -41,17 +41,33 @@ struct Shared {
     full: Notify,
 }
 
+type Newest = HashMap<(AppName, OpenId), i64>;
+
 #[derive(Default)]
 struct Places {
-    newest: HashMap<(AppName, OpenId), i64>,
+    newest: Newest,
     /// Those of the transaction that is under way.
-    pending: HashMap<(AppName, OpenId), i64>,
+    pending: Newest,
+    /// Those that are being folded. A map of their own, for sorting them takes longer than anybody may wait.
+    folding: Arc<Newest>,
     /// The last row that was written, durable or not: no number is given twice.
     last: i64,
-    /// Rows that may be there.
+    /// Rows that have come since folding last began.
     rows: usize,
     /// Whether the journal was read since the start; the writer does that before it does anything.
     loaded: bool,
+}
+
+impl Places {
+    fn place(&self, user: &(AppName, OpenId)) -> i64 {
+        let durable = || self.durable_place(user);
+        self.pending.get(user).copied().unwrap_or_else(durable)
+    }
+
+    fn durable_place(&self, user: &(AppName, OpenId)) -> i64 {
+        let folding = || self.folding.get(user);
+        self.newest.get(user).or_else(folding).copied().unwrap_or(0)
+    }
 }
 
 impl Journal {
@@ -81,6 +97,7 @@ impl Journal {
             .map(|(.., rows)| usize::try_from(*rows).unwrap_or(0))
             .sum();
         places.last = rows.iter().map(|(.., seq, _)| *seq).fold(places.last, i64::max);
+        places.folding = Arc::default();
         places.newest = rows
             .into_iter()
             .map(|(app, openid, seq, _)| ((app.into(), openid.into()), seq))
@@ -92,11 +109,7 @@ impl Journal {
     pub(super) fn places_of<'a>(&self, users: impl Iterator<Item = (&'a AppName, &'a OpenId)>) -> Vec<i64> {
         let places = self.places();
         users
-            .map(|(app, openid)| {
-                let key = (app.clone(), openid.clone());
-                let place = places.pending.get(&key).or_else(|| places.newest.get(&key));
-                place.copied().unwrap_or(0)
-            })
+            .map(|(app, openid)| places.place(&(app.clone(), openid.clone())))
             .collect()
     }
 
@@ -110,8 +123,7 @@ impl Journal {
     /// The same for whoever reads: what is under way is not there for them yet.
     pub(super) fn durable_place(&self, app: &AppName, openid: &OpenId) -> Option<i64> {
         let places = self.places();
-        let place = || places.newest.get(&(app.clone(), openid.clone())).copied();
-        (self.0.adds && places.loaded).then(|| place().unwrap_or(0))
+        (self.0.adds && places.loaded).then(|| places.durable_place(&(app.clone(), openid.clone())))
     }
 
     /// The row behind which the next ones are written.
@@ -141,20 +153,37 @@ impl Journal {
         }
     }
 
-    /// The newest states in the order of the keys of `contacts`, and the last row.
-    fn all(&self) -> (Vec<i64>, i64) {
-        let places = self.places();
-        let mut newest: Vec<(&(AppName, OpenId), i64)> =
-            places.newest.iter().map(|(user, seq)| (user, *seq)).collect();
-        newest.sort_unstable();
-        (newest.into_iter().map(|(_, seq)| seq).collect(), places.last)
+    /// Begins to fold: gives the newest states, and up to which row all that is told is in them.
+    fn begin(&self) -> (Arc<Newest>, i64) {
+        let mut places = self.places();
+        let mut newest = std::mem::take(&mut places.newest);
+        // Some are left there when the last time was broken off.
+        for (user, seq) in places.folding.iter() {
+            newest.entry(user.clone()).or_insert(*seq);
+        }
+        places.folding = Arc::new(newest);
+        places.rows = 0;
+        // What is not durable yet is not among them.
+        let pending = places.pending.values().min().map(|first| first - 1);
+        (Arc::clone(&places.folding), pending.unwrap_or(places.last))
     }
 
-    fn erased(&self, upto: i64) {
-        let mut places = self.places();
-        places.newest.retain(|_, seq| *seq > upto);
-        places.rows = usize::try_from(places.last - upto).unwrap_or(0);
+    /// What was to be folded is, and its rows are erased.
+    fn folded(&self) {
+        let folded = std::mem::take(&mut self.places().folding);
+        // Tens of thousands of names: not under the lock.
+        drop(folded);
     }
+}
+
+/// The newest states in the order of the keys of `contacts`.
+async fn in_order(newest: Arc<Newest>) -> Result<Vec<i64>, StoreError> {
+    let sort = move || {
+        let mut newest: Vec<_> = newest.iter().collect();
+        newest.sort_unstable();
+        newest.into_iter().map(|(_, seq)| *seq).collect()
+    };
+    tokio::task::spawn_blocking(sort).await.map_err(|_| StoreError::Closed)
 }
 
 /// Folds the journal whenever it is full, and in any case each [`PERIOD`].
@@ -200,8 +229,8 @@ impl Store {
     /// a row of the journal is erased when all that it could tell is in `contacts`, or in a newer row.
     pub(super) async fn fold_journal(&self) -> Result<(), StoreError> {
         let journal = self.journal().clone();
-        let (newest, last) = journal.all();
-        for piece in newest.chunks(FOLDED) {
+        let (newest, last) = journal.begin();
+        for piece in in_order(newest).await?.chunks(FOLDED) {
             let piece: Arc<[i64]> = piece.into();
             self.write_pages(FOLDED, move |conn| {
                 let piece = Arc::clone(&piece);
@@ -216,7 +245,7 @@ impl Store {
                 .await?;
             upto = next;
         }
-        journal.erased(last);
+        journal.folded();
         Ok(())
     }
 }
@@ -443,6 +472,34 @@ mod tests {
             assert!(muted.expect("written"));
             let (contact, _) = bench.store.contact(&app, &openid).await.expect("read");
             assert_eq!((contact.misses, contact.muted_until), (n as u32, Some(until)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_durable_yet_when_folding_begins_stays() {
+        let bench = Bench::new().await;
+        receive(&bench, 1, "oAnn").await;
+        let journal = bench.store.journal();
+        let last = journal.last();
+        journal.wrote([(("shop".into(), "oBob".into()), last + 1)]);
+        assert_eq!(journal.begin().1, last);
+        journal.ended(true);
+        assert_eq!(journal.begin().1, last + 1);
+    }
+
+    #[tokio::test]
+    async fn folding_that_is_broken_off_is_made_up_for() {
+        let bench = Bench::new().await;
+        for n in 1..4 {
+            receive(&bench, n, &format!("o{n}")).await;
+        }
+        bench.store.journal().begin();
+        receive(&bench, 4, "o1").await;
+        bench.store.fold_journal().await.expect("folded");
+        assert_eq!(rows(&bench).await, (0, 3));
+        for (n, user) in [(4, "o1"), (2, "o2"), (3, "o3")] {
+            let (contact, _) = bench.store.contact(&"shop".into(), &user.into()).await.expect("read");
+            assert_eq!(contact, state(n));
         }
     }
 
