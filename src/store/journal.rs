@@ -26,9 +26,9 @@ const FULL: usize = 32_768;
 /// A shorter one is folded so often.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Users that one commit folds, and rows that one erases.
-const FOLDED: usize = 128;
-const ERASED: i64 = 1024;
+/// Users that one commit folds, and rows that one erases: for messages ride in the same commit, and wait for it.
+const FOLDED: usize = 32;
+const ERASED: i64 = 512;
 
 /// The places. Cheap to clone.
 #[derive(Clone)]
@@ -183,7 +183,9 @@ async fn in_order(newest: Arc<Newest>) -> Result<Vec<i64>, StoreError> {
         newest.sort_unstable();
         newest.into_iter().map(|(_, seq)| *seq).collect()
     };
-    tokio::task::spawn_blocking(sort).await.map_err(|_| StoreError::Closed)
+    tokio::task::spawn_blocking(sort)
+        .await
+        .map_err(|_| StoreError::Closed)
 }
 
 /// Folds the journal whenever it is full, and in any case each [`PERIOD`].
@@ -210,14 +212,15 @@ const FOLD_HEAD: &str = concat!(
     contact_names!(),
     ") select ",
     contact_names!(),
-    " from contact_journal where seq in (select column1 from (values"
+    " from (values"
 );
 
-/// In the order of the keys, so that a page that takes several users is found once.
+/// In the order of the values, which is that of the keys: so a page that takes several users is found once.
 static FOLD: Rows = Rows::new(
     FOLD_HEAD,
     "(cast(? as bigint))",
-    ")) order by app, openid on conflict (app, openid) do update set \
+    ") folded cross join contact_journal on seq = folded.column1 where true \
+     on conflict (app, openid) do update set \
      misses = excluded.misses, first_message = excluded.first_message, last_message = excluded.last_message, \
      state = excluded.state, state_until = excluded.state_until, muted_until = excluded.muted_until, \
      cooldowns = excluded.cooldowns, ledger_left = excluded.ledger_left, \
@@ -498,7 +501,11 @@ mod tests {
         bench.store.fold_journal().await.expect("folded");
         assert_eq!(rows(&bench).await, (0, 3));
         for (n, user) in [(4, "o1"), (2, "o2"), (3, "o3")] {
-            let (contact, _) = bench.store.contact(&"shop".into(), &user.into()).await.expect("read");
+            let (contact, _) = bench
+                .store
+                .contact(&"shop".into(), &user.into())
+                .await
+                .expect("read");
             assert_eq!(contact, state(n));
         }
     }

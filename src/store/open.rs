@@ -96,6 +96,8 @@ impl Store {
             .row_buffer_size(256) // a group's rows without a pause between the driver's thread and ours
             // What is erased is overwritten, not just let go of. Always, for a row leaves traces whenever it is moved.
             .pragma("secure_delete", "on")
+            // Not in a file, what takes back a statement that fails: every page of it is copied there before it is changed.
+            .pragma("temp_store", "memory")
             .pragma("wal_autocheckpoint", checkpoint::WRITER_PAGES);
         match access {
             Access::Daemon => migrate(&path, &options).await?,
