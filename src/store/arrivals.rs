@@ -1,17 +1,17 @@
 //! Messages on their way into the log: found new or not, judged in the order of their arrival, written together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use rusqlite::params;
 use sqlx::SqliteConnection;
 
-use super::batch::{Rows, padded};
 use super::contact::{self, User, contact_columns};
 use super::journal::Journal;
-use super::row::{At, Cells};
+use super::row::{At, Columns, DirectCells};
 use super::write::{Place, Row, Users, write};
 use super::{Arrival, RecordError, Recorded, StoreError};
 use crate::clock::Clock;
@@ -53,13 +53,6 @@ fn turn(last: i64, now: Timestamp) -> i64 {
         .max(last.saturating_add(1))
 }
 
-/// What of its transaction [`record`] sees to, for the statements at either end of it cost no round trip of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) begin: bool,
-    pub(super) commit: bool,
-}
-
 /// The rows that a commit adds to the log: whose, with which status, and whether it is an event; whether one wishes for
 /// "typing…".
 #[derive(Debug, Default)]
@@ -71,15 +64,14 @@ pub(super) struct Added {
 }
 
 /// Records messages in their order. Gives each one's outcome, and what was added to the log.
-pub(super) async fn record(
-    conn: &mut SqliteConnection,
+pub(super) fn record(
+    db: &rusqlite::Connection,
     arrivals: &[Arrival],
     clock: &dyn Clock,
     turns: &Turns,
     journal: &Journal,
-    frame: Frame,
 ) -> Result<(Vec<Result<Recorded, RecordError>>, Added), StoreError> {
-    let mut known = Known::load(conn, arrivals, clock, turns, journal, frame).await?;
+    let mut known = Known::load(db, arrivals, clock, turns, journal)?;
     let mut outcomes = Vec::with_capacity(arrivals.len());
     let mut rows = Vec::with_capacity(arrivals.len() * 2);
     let mut lonely_no_more = Vec::new();
@@ -87,7 +79,7 @@ pub(super) async fn record(
 
     for arrival in arrivals {
         let inbound = &arrival.inbound;
-        let id = match known.find(conn, inbound).await? {
+        let id = match known.find(db, inbound)? {
             Found::Before(recorded) => {
                 outcomes.push(Ok(recorded));
                 continue;
@@ -163,7 +155,7 @@ pub(super) async fn record(
             user.changed = true;
         }
         for (rule, until) in decision.app_cooldowns {
-            contact::begin_app_cooldown(conn, &inbound.app, &rule, until).await?;
+            contact::begin_app_cooldown(db, &inbound.app, &rule, until)?;
             let running = known.app_cooldowns.entry(inbound.app.clone()).or_default();
             running.insert(rule, until);
         }
@@ -178,10 +170,8 @@ pub(super) async fn record(
     }
 
     for id in lonely_no_more {
-        sqlx::query("update messages set alone = null where id = $1")
-            .bind(id.as_i64())
-            .execute(&mut *conn)
-            .await?;
+        let mut update = db.prepare_cached("update messages set alone = null where id = ?1")?;
+        update.execute([id.as_i64()])?;
     }
     added.rows = rows.iter().map(Row::label).collect();
     let users: Users<'_> = (journal.last() + 1..)
@@ -192,7 +182,7 @@ pub(super) async fn record(
         .iter()
         .map(|(seq, app, openid, _)| (((*app).clone(), (*openid).clone()), *seq))
         .collect();
-    write(conn, rows, users, frame.commit).await?;
+    write(db, &rows, &users)?;
     journal.wrote(places);
     Ok((outcomes, added))
 }
@@ -279,28 +269,24 @@ impl Existing {
     }
 
     /// Reads `app, openid, dedup_key, status, answer`.
-    fn read(cells: &mut Cells<'_>, id: MessageId) -> Result<Option<Self>, StoreError> {
+    fn read(cells: &mut impl Columns, id: MessageId) -> Result<Option<Self>, StoreError> {
         let at = At {
             table: "messages",
             row: &id,
         };
-        let Some(app) = cells.next::<Option<String>>()? else {
+        let Some(app) = cells.text()? else {
             cells.skip(4);
             return Ok(None);
         };
-        let app = AppName::from(app);
-        let openid = OpenId::from(cells.next::<String>()?);
-        let dedup_key = cells.next()?;
-        let status: String = cells.next()?;
-        let answer: Option<String> = cells.next()?;
+        let openid = at.some("openid", cells.text()?)?;
+        let dedup_key = at.some("dedup_key", cells.text()?)?;
+        let status = at.some("status", cells.text()?)?;
+        let answer = cells.text()?;
         Ok(Some(Self {
-            app,
-            openid,
+            app: app.into(),
+            openid: openid.into(),
             dedup_key,
-            status: serde::Deserialize::deserialize(serde::de::value::StrDeserializer::<
-                serde::de::value::Error,
-            >::new(&status))
-            .map_err(|error| at.corrupt("status", error))?,
+            status: at.word("status", &status)?,
             answer: match answer {
                 None => Answer::Success,
                 Some(text) => at.json("answer", &text)?,
@@ -314,83 +300,51 @@ impl Existing {
 }
 
 impl Known {
-    /// One statement asks for all that is usually needed: the messages with the same keys, the users, and where
-    /// their queues end. Of strangers with a new message it gives no row.
-    async fn load(
-        conn: &mut SqliteConnection,
+    /// One statement a message asks for all that is usually needed: the message with the same key, the user, and where
+    /// their queue ends. Of a stranger with a new message it gives no row.
+    fn load(
+        db: &rusqlite::Connection,
         arrivals: &[Arrival],
         clock: &dyn Clock,
         turns: &Turns,
         journal: &Journal,
-        frame: Frame,
     ) -> Result<Self, StoreError> {
-        const ROW: &str =
-            "(cast(? as bigint), cast(? as bigint), ?, ?, cast(? as bigint), cast(? as bigint))";
-        const TAIL: &str = concat!(
-            ") select wanted.n, \
+        // ?1 id, ?2 app, ?3 openid, ?4 turn, ?5 the user's place in the journal
+        const LOAD: &str = concat!(
+            "select \
              (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
-               and q.app = wanted.app and q.openid = wanted.openid and q.turn <= wanted.turn \
+               and q.app = ?2 and q.openid = ?3 and q.turn <= ?4 \
                union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
-               and a.alone = 1 and a.status = 'queued' and a.turn <= wanted.turn)), \
+               and a.alone = 1 and a.status = 'queued' and a.turn <= ?4)), \
              m.app, m.openid, m.dedup_key, m.status, m.answer, ",
             contact_columns!(),
-            " from wanted left join messages m on m.id = wanted.id \
-             left join contact_journal j on j.seq = wanted.seq and j.openid = wanted.openid and j.app = wanted.app \
-             left join contacts c on j.seq is null and c.app = wanted.app and c.openid = wanted.openid \
+            " from (select 1) left join messages m on m.id = ?1 \
+             left join contact_journal j on j.seq = ?5 and j.openid = ?3 and j.app = ?2 \
+             left join contacts c on j.seq is null and c.app = ?2 and c.openid = ?3 \
              where m.id is not null or j.seq is not null or c.app is not null"
-        );
-        static LOAD: Rows = Rows::new(
-            "with wanted (n, id, app, openid, turn, seq) as (values",
-            ROW,
-            TAIL,
-        );
-        static BEGIN: Rows = Rows::new(
-            "begin immediate; with wanted (n, id, app, openid, turn, seq) as (values",
-            ROW,
-            TAIL,
         );
         let mut known = Self {
             rows: HashMap::with_capacity(arrivals.len() * 2),
             users: HashMap::with_capacity(arrivals.len()),
             app_cooldowns: HashMap::new(),
         };
-        let turn = turns.peek(clock.now());
+        let now = clock.now();
+        let turn = turns.peek(now);
         let places = journal.places_of(arrivals.iter().map(|arrival| {
             let inbound = &arrival.inbound;
             (&inbound.app, &inbound.openid)
         }));
-        for arrival in arrivals {
-            known.rows.insert(arrival.inbound.id.message(), None);
-        }
-        let numbered: Vec<(i64, &Inbound, i64)> = (0..)
-            .zip(arrivals)
-            .zip(places)
-            .map(|((n, arrival), place)| (n, &arrival.inbound, place))
-            .collect();
-        let mut begin = frame.begin;
-        for (count, inbounds) in padded(&numbered) {
-            let text = if std::mem::take(&mut begin) { &BEGIN } else { &LOAD };
-            let mut query = sqlx::query(text.text(count));
-            for (n, inbound, place) in inbounds {
-                query = query
-                    .bind(n)
-                    .bind(inbound.id.message().as_i64())
-                    .bind(Arc::<str>::from(&inbound.app))
-                    .bind(Arc::<str>::from(&inbound.openid))
-                    .bind(turn)
-                    .bind(place);
-            }
-            for row in query.fetch_all(&mut *conn).await? {
-                let mut cells = Cells::of(&row);
-                let n: i64 = cells.next()?;
-                // Its own number comes back with each row.
-                let Some((_, inbound, _)) = usize::try_from(n).ok().and_then(|n| numbered.get(n)) else {
-                    continue;
-                };
-                let queue_end = cells.next()?;
-                let id = inbound.id.message();
-                let existing = Existing::read(&mut cells, id)?;
-                known.rows.insert(id, existing);
+        let mut load = db.prepare_cached(LOAD)?;
+        for (arrival, place) in arrivals.iter().zip(places) {
+            let inbound = &arrival.inbound;
+            let id = inbound.id.message();
+            let (app, openid) = (inbound.app.as_str(), inbound.openid.as_str());
+            let mut rows = load.query(params![id.as_i64(), app, openid, turn, place])?;
+            let mut existing = None;
+            if let Some(row) = rows.next()? {
+                let mut cells = DirectCells::of(row);
+                let queue_end = cells.integer()?;
+                existing = Existing::read(&mut cells, id)?;
                 let user = User::read(&mut cells, &inbound.openid)?;
                 let user = KnownUser {
                     queue_end,
@@ -400,32 +354,29 @@ impl Known {
                 };
                 known.users.insert(key(inbound), user);
             }
+            known.rows.insert(id, existing);
+            if arrival.needs_app_cooldowns && !known.app_cooldowns.contains_key(&inbound.app) {
+                let running = contact::app_cooldowns(db, &inbound.app, now)?;
+                known.app_cooldowns.insert(inbound.app.clone(), running);
+            }
         }
-        let apps: BTreeSet<AppName> = arrivals
-            .iter()
-            .filter(|arrival| arrival.needs_app_cooldowns)
-            .map(|arrival| arrival.inbound.app.clone())
-            .collect();
-        known.app_cooldowns = contact::app_cooldowns(conn, &apps, clock.now()).await?;
         Ok(known)
     }
 
     /// Finds the message, or the key that it is to have: its own, or the first of those it tries then that no other
     /// message has.
-    async fn find(&mut self, conn: &mut SqliteConnection, inbound: &Inbound) -> Result<Found, StoreError> {
+    fn find(&mut self, db: &rusqlite::Connection, inbound: &Inbound) -> Result<Found, StoreError> {
         let mut id = inbound.id.message();
         loop {
             let existing = match self.rows.get(&id) {
                 Some(existing) => existing,
                 None => {
-                    let row = sqlx::query(
-                        "select app, openid, dedup_key, status, answer from messages where id = $1",
-                    )
-                    .bind(id.as_i64())
-                    .fetch_optional(&mut *conn)
-                    .await?;
-                    let existing = match row {
-                        Some(row) => Existing::read(&mut Cells::of(&row), id)?,
+                    let mut select = db.prepare_cached(
+                        "select app, openid, dedup_key, status, answer from messages where id = ?1",
+                    )?;
+                    let mut rows = select.query([id.as_i64()])?;
+                    let existing = match rows.next()? {
+                        Some(row) => Existing::read(&mut DirectCells::of(row), id)?,
                         None => None,
                     };
                     self.rows.entry(id).or_insert(existing)

@@ -1,6 +1,6 @@
 //! Group commit: whatever has arrived is deduplicated, judged and written in one transaction, then answered.
 //!
-//! One task owns the writing connection. There is no timer and no fixed size: a message that comes alone is written
+//! One thread owns the writing connection. There is no timer and no fixed size: a message that comes alone is written
 //! alone; while a commit runs, the next group gathers.
 
 use std::sync::Arc;
@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::OutboxBell;
-use super::arrivals::{self, Added, Frame, Turns};
+use super::arrivals::{self, Added, Turns};
+use super::direct::WritingConnection;
 use super::journal::Journal;
 use super::{Store, StoreError};
 use crate::clock::SharedClock;
@@ -99,6 +101,23 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
     {
+        self.ask(work, |write| Request::Write(write, pages)).await
+    }
+
+    /// The same for work that needs no driver: it holds up nobody but by its statements.
+    pub(super) async fn write_directly<T, F>(&self, pages: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.ask(work, |write| Request::Direct(write, pages)).await
+    }
+
+    async fn ask<T, F>(
+        &self,
+        work: F,
+        request: impl FnOnce(Box<Write<T, F>>) -> Request,
+    ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let write = Write {
             work,
@@ -106,31 +125,52 @@ impl Store {
             answer,
         };
         self.requests()
-            .send(Request::Write(Box::new(write), pages))
+            .send(request(Box::new(write)))
             .await
             .map_err(|_| StoreError::Closed)?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 }
 
-/// What can be asked of the writer.
+/// What can be asked of the writer; beside other writes, how many pages they change.
 pub(super) enum Request {
     Arrival(Box<Arrival>, oneshot::Sender<Result<Recorded, RecordError>>),
     Write(Box<dyn Job>, usize),
+    Direct(Box<dyn DirectJob>, usize),
 }
 
-/// Any other write, its result's type forgotten.
-pub(super) trait Job: Send {
-    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>>;
+/// Whoever waits for another write, its result's type forgotten.
+pub(super) trait Asked: Send {
     fn fail(&mut self, error: StoreError);
-    /// Answers whoever waits with what the last run came to.
+    /// Answers with what the last run came to.
     fn answer(self: Box<Self>);
+}
+
+/// A write through the driver.
+pub(super) trait Job: Asked {
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// A write without it.
+pub(super) trait DirectJob: Asked {
+    fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError>;
 }
 
 struct Write<T, F> {
     work: F,
     done: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: Send> Asked for Write<T, F> {
+    fn fail(&mut self, error: StoreError) {
+        self.done = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        // Whoever asked may have gone; what was written stays written.
+        let _ = self.answer.send(self.done.unwrap_or(Err(StoreError::Closed)));
+    }
 }
 
 impl<T, F> Job for Write<T, F>
@@ -144,18 +184,20 @@ where
             Ok(())
         })
     }
+}
 
-    fn fail(&mut self, error: StoreError) {
-        self.done = Some(Err(error));
-    }
-
-    fn answer(self: Box<Self>) {
-        // Whoever asked may have gone; what was written stays written.
-        let _ = self.answer.send(self.done.unwrap_or(Err(StoreError::Closed)));
+impl<T, F> DirectJob for Write<T, F>
+where
+    T: Send,
+    F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError> {
+        self.done = Some(Ok((self.work)(db)?));
+        Ok(())
     }
 }
 
-/// The task that owns the writing connection.
+/// The thread that owns the writing connection.
 pub(super) struct Writer {
     pub(super) options: SqliteConnectOptions,
     pub(super) clock: SharedClock,
@@ -170,7 +212,7 @@ pub(super) struct Writer {
     /// Told of rows that were written; nobody listens beside a daemon.
     pub(super) wal_grows: mpsc::Sender<()>,
     /// Opened when it is first needed, and again after a fault of the database.
-    pub(super) connection: Option<SqliteConnection>,
+    pub(super) connection: Option<WritingConnection>,
     pub(super) turns: Turns,
     pub(super) journal: Journal,
     pub(super) rows_since_checkpoint: usize,
@@ -183,193 +225,304 @@ const ROWS_BETWEEN_CHECKPOINTS: usize = 256;
 /// empty commit succeeds on a full disk too: it must not tell that all is well again.
 const PROBE: &str = "pragma user_version = 0";
 
-/// What one transaction works on.
+/// What one transaction works on, in this order.
 #[derive(Default)]
 struct Group {
     arrivals: Vec<Arrival>,
     answers: Vec<oneshot::Sender<Result<Recorded, RecordError>>>,
+    direct: Vec<Box<dyn DirectJob>>,
     jobs: Vec<Box<dyn Job>>,
-    /// Those that the jobs change.
+    /// Those that the jobs of both kinds change.
     pages: usize,
 }
 
+impl Group {
+    fn of(requests: impl Iterator<Item = Request>) -> Self {
+        let mut group = Self::default();
+        for request in requests {
+            match request {
+                Request::Arrival(arrival, answer) => {
+                    group.arrivals.push(*arrival);
+                    group.answers.push(answer);
+                }
+                Request::Write(job, pages) => {
+                    group.jobs.push(job);
+                    group.pages += pages;
+                }
+                Request::Direct(job, pages) => {
+                    group.direct.push(job);
+                    group.pages += pages;
+                }
+            }
+        }
+        group
+    }
+
+    fn size(&self) -> usize {
+        self.arrivals.len() + self.direct.len() + self.jobs.len()
+    }
+
+    /// Whether it has others than messages.
+    fn has_jobs(&self) -> bool {
+        self.direct.len() + self.jobs.len() > 0
+    }
+}
+
+/// Where groups come from: whatever has been asked for when the next one is taken.
+pub(super) struct Requests {
+    pub(super) waiting: mpsc::Receiver<Request>,
+    pub(super) closing: CancellationToken,
+}
+
+impl Requests {
+    /// None when all [`Store`]s are gone, or `closing` and all is taken that was handed in.
+    async fn next(&mut self) -> Option<Group> {
+        let mut taken = Vec::with_capacity(GROUP);
+        loop {
+            tokio::select! {
+                count = self.waiting.recv_many(&mut taken, GROUP) => {
+                    return (count > 0).then(|| Group::of(taken.into_iter()));
+                }
+                () = self.closing.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+            }
+        }
+    }
+}
+
+type Written = Result<(Outcomes, Added), StoreError>;
 type Outcomes = Vec<Result<Recorded, RecordError>>;
 
 impl Writer {
-    /// Works until all [`Store`]s are gone or `closing`, then finishes what was handed in.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, closing: CancellationToken) {
-        let mut taken = Vec::with_capacity(GROUP);
-        loop {
-            let count = tokio::select! {
-                count = requests.recv_many(&mut taken, GROUP) => count,
-                () = closing.cancelled(), if !requests.is_closed() => {
-                    requests.close();
-                    continue;
+    /// Works on a thread of its own until no more can come, then closes the connection. `token` is given back then.
+    pub(super) fn run(self, requests: Requests, token: TaskTrackerToken) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let work = move || {
+            runtime.block_on(self.work(requests));
+            drop(token);
+        };
+        std::thread::Builder::new().name("writer".to_owned()).spawn(work)?;
+        Ok(())
+    }
+
+    async fn work(mut self, mut requests: Requests) {
+        let mut next = requests.next().await;
+        while let Some(group) = next {
+            next = match self.connected().await {
+                Ok(connection) if group.jobs.is_empty() => {
+                    self.commit_directly(connection, group, &mut requests).await
+                }
+                Ok(connection) => {
+                    self.commit(connection, group).await;
+                    requests.next().await
+                }
+                Err(error) => {
+                    self.finish(group, Err(error));
+                    requests.next().await
                 }
             };
-            if count == 0 {
-                break;
-            }
-            let mut group = Group::default();
-            for request in taken.drain(..) {
-                match request {
-                    Request::Arrival(arrival, answer) => {
-                        group.arrivals.push(*arrival);
-                        group.answers.push(answer);
-                    }
-                    Request::Write(job, pages) => {
-                        group.jobs.push(job);
-                        group.pages += pages;
-                    }
-                }
-            }
-            self.commit(group).await;
         }
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "closing the database failed");
+        if let Some(connection) = self.connection.take() {
+            close(connection).await;
         }
     }
 
-    /// Writes a group and answers everybody in it.
-    async fn commit(&mut self, mut group: Group) {
-        let size = group.arrivals.len() + group.jobs.len();
-        let begun = Instant::now();
-        let mut written = self.together(&mut group).await;
-        if let Err(error) = &written
-            && size > 1
-            && !error.is_everyones()
-        {
-            tracing::error!(%error, requests = size, "one request spoilt a commit; trying them one by one");
-            self.journal.ended(false);
-            written = self.apart(&mut group).await;
+    /// The connection, opened if there is none. Whoever takes it puts it back, unless a fault makes it doubtful.
+    async fn connected(&mut self) -> Result<WritingConnection, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
         }
+        let mut connection = WritingConnection::open(&self.options).await?;
+        self.turns.go_on(connection.driver()).await?;
+        self.journal.load(connection.driver()).await?;
+        Ok(connection)
+    }
+
+    /// Commits groups as long as none comes that needs the driver; gives the one that does.
+    async fn commit_directly(
+        &mut self,
+        mut connection: WritingConnection,
+        mut group: Group,
+        requests: &mut Requests,
+    ) -> Option<Group> {
+        let db = match connection.direct().await {
+            Ok(db) => db,
+            Err(error) => {
+                self.finish(group, Err(error));
+                return requests.next().await;
+            }
+        };
+        let (next, sound) = loop {
+            let begun = Instant::now();
+            let mut written = self.directly(&db, &mut group, false);
+            if self.is_spoilt(&written, &group) {
+                written = self.directly(&db, &mut group, true);
+            }
+            self.observe(begun, &group, &written);
+            let sound = self.finish(group, written) && db.is_autocommit();
+            match requests.next().await {
+                Some(next) if sound && next.jobs.is_empty() => group = next,
+                next => break (next, sound),
+            }
+        };
+        drop(db);
+        if sound {
+            self.connection = Some(connection);
+        } else {
+            close(connection).await;
+        }
+        next
+    }
+
+    /// Commits a group of which a part needs the driver.
+    async fn commit(&mut self, mut connection: WritingConnection, mut group: Group) {
+        let begun = Instant::now();
+        let mut written = self.mixed(&mut connection, &mut group, false).await;
+        if self.is_spoilt(&written, &group) {
+            written = self.mixed(&mut connection, &mut group, true).await;
+        }
+        self.observe(begun, &group, &written);
+        let ended = match &written {
+            Ok(_) => true,
+            Err(_) => connection.direct().await.is_ok_and(|db| db.is_autocommit()),
+        };
+        if self.finish(group, written) && ended {
+            self.connection = Some(connection);
+        } else {
+            close(connection).await;
+        }
+    }
+
+    /// Whether a commit failed by one of its requests, so that the others are to be saved from it.
+    fn is_spoilt(&self, written: &Written, group: &Group) -> bool {
+        match written {
+            Err(error) if group.size() > 1 && !error.is_everyones() => {
+                tracing::error!(%error, requests = group.size(), "one request spoilt a commit; trying them one by one");
+                self.journal.ended(false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn observe(&self, begun: Instant, group: &Group, written: &Written) {
+        if written.is_ok() {
+            let took = begun.elapsed().as_secs_f64();
+            self.metrics.commit_duration.observe(took);
+            self.metrics.commit_size.observe(group.size() as f64);
+        }
+    }
+
+    /// Answers everybody in a group. Gives whether the connection can be trusted.
+    fn finish(&mut self, group: Group, written: Written) -> bool {
         self.journal.ended(written.is_ok());
         match written {
             Ok((outcomes, added)) => {
                 // Pushes that had come before write nothing, and so tell nothing of the disk.
-                if !added.rows.is_empty() || !group.jobs.is_empty() {
+                if !added.rows.is_empty() || group.has_jobs() {
                     self.tell_fault(None);
                 }
-                self.metrics
-                    .commit_duration
-                    .observe(begun.elapsed().as_secs_f64());
-                self.metrics.commit_size.observe(size as f64);
                 self.tell(&added, group.arrivals.len() + group.pages);
                 for (answer, outcome) in group.answers.into_iter().zip(outcomes) {
                     let _ = answer.send(outcome); // a push whose sender hung up
                 }
-                group.jobs.into_iter().for_each(Job::answer);
+                group.direct.into_iter().for_each(|job| job.answer());
+                group.jobs.into_iter().for_each(|job| job.answer());
+                true
             }
             Err(error) => {
-                tracing::error!(%error, requests = size, "the database failed; nothing of a commit is written");
-                if error.is_everyones() {
-                    // Dropping it ends its transaction; the next group opens a new one.
-                    self.connection = None;
+                let requests = group.size();
+                tracing::error!(%error, requests, "the database failed; nothing of a commit is written");
+                let everyones = error.is_everyones();
+                if everyones {
                     self.tell_fault(Some(&error));
                 }
                 for answer in group.answers {
                     let _ = answer.send(Err(error.clone().into()));
                 }
+                for mut job in group.direct {
+                    job.fail(error.clone());
+                    job.answer();
+                }
                 for mut job in group.jobs {
                     job.fail(error.clone());
                     job.answer();
                 }
+                !everyones
             }
         }
     }
 
-    /// The whole group in one transaction. One of messages alone takes two round trips to the driver's thread: one
-    /// begins and reads, the other writes and commits.
-    async fn together(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
-        let clock = Arc::clone(&self.clock);
-        let (turns, journal) = (self.turns.clone(), self.journal.clone());
-        let faulty = self.fault.borrow().is_some();
-        let conn = self.connected().await?;
-        let frame = Frame {
-            begin: true,
-            commit: group.jobs.is_empty(),
+    /// A group that needs no driver, in one transaction.
+    fn directly(&self, db: &rusqlite::Connection, group: &mut Group, apart: bool) -> Written {
+        begin(db, || {
+            let written = self.direct_part(db, group, apart)?;
+            db.prepare_cached("commit")?.execute([])?;
+            Ok(written)
+        })
+    }
+
+    /// Any group in one transaction, the driver's part last.
+    async fn mixed(&self, connection: &mut WritingConnection, group: &mut Group, apart: bool) -> Written {
+        let written = {
+            let db = connection.direct().await?;
+            begin(&db, || self.direct_part(&db, group, apart))?
         };
-        let written = async {
-            let written = if group.arrivals.is_empty() {
-                sqlx::query("begin immediate").execute(&mut *conn).await?;
-                Default::default()
-            } else {
-                arrivals::record(conn, &group.arrivals, &*clock, &turns, &journal, frame).await?
-            };
-            if !group.jobs.is_empty() {
-                if faulty {
-                    sqlx::query(PROBE).execute(&mut *conn).await?;
-                }
-                for job in &mut group.jobs {
+        let conn = connection.driver();
+        let done = async {
+            for job in &mut group.jobs {
+                if apart {
+                    one_job(conn, job.as_mut()).await?;
+                } else {
                     job.run(conn).await?;
                 }
-                sqlx::query("commit").execute(&mut *conn).await?;
             }
+            sqlx::query("commit").execute(&mut *conn).await?;
             Ok(written)
         }
         .await;
-        // The driver knows nothing of a transaction that a text of ours began.
-        if written.is_err() && sqlx::query("rollback").execute(conn).await.is_err() {
-            // Maybe there was none; if there was, it ends with its connection.
-            self.connection = None;
+        if done.is_err() {
+            // Should this fail too, whoever asked for the commit sees that the transaction has not ended.
+            let _ = sqlx::query("rollback").execute(conn).await;
         }
-        written
+        done
     }
 
-    /// The same with a savepoint around each request, so that one that can't be written harms no other.
-    async fn apart(&mut self, group: &mut Group) -> Result<(Outcomes, Added), StoreError> {
-        let clock = Arc::clone(&self.clock);
-        let (turns, journal) = (self.turns.clone(), self.journal.clone());
-        let faulty = self.fault.borrow().is_some();
-        let conn = self.connected().await?;
-        let mut tx = conn.begin_with("begin immediate").await?;
-        if faulty {
-            sqlx::query(PROBE).execute(&mut *tx).await?;
+    /// What of a group needs no driver; `apart` with a savepoint around each request, so that one that can't be written
+    /// harms no other.
+    fn direct_part(&self, db: &rusqlite::Connection, group: &mut Group, apart: bool) -> Written {
+        if group.has_jobs() && self.fault.borrow().is_some() {
+            db.execute_batch(PROBE)?;
+        }
+        let record =
+            |arrivals: &[Arrival]| arrivals::record(db, arrivals, &*self.clock, &self.turns, &self.journal);
+        if !apart {
+            let written = record(&group.arrivals)?;
+            for job in &mut group.direct {
+                job.run(db)?;
+            }
+            return Ok(written);
         }
         let (mut outcomes, mut added) = (Outcomes::new(), Added::default());
         for arrival in &group.arrivals {
-            let mut part = tx.begin().await?;
-            let one = std::slice::from_ref(arrival);
-            match arrivals::record(&mut part, one, &*clock, &turns, &journal, Frame::default()).await {
+            match in_savepoint(db, || record(std::slice::from_ref(arrival))) {
                 Ok((outcome, one)) => {
-                    part.commit().await?;
                     outcomes.extend(outcome);
                     added.rows.extend(one.rows);
                     added.typing |= one.typing;
                     added.first_due = added.first_due.into_iter().chain(one.first_due).min();
                 }
                 Err(error) if error.is_everyones() => return Err(error),
-                Err(error) => {
-                    part.rollback().await?;
-                    outcomes.push(Err(error.into()));
-                }
+                Err(error) => outcomes.push(Err(error.into())),
             }
         }
-        for job in &mut group.jobs {
-            let mut part = tx.begin().await?;
-            match job.run(&mut part).await {
-                Ok(()) => part.commit().await?,
+        for job in &mut group.direct {
+            match in_savepoint(db, || job.run(db)) {
                 Err(error) if error.is_everyones() => return Err(error),
-                Err(error) => {
-                    part.rollback().await?;
-                    job.fail(error);
-                }
+                Err(error) => job.fail(error),
+                Ok(()) => {}
             }
         }
-        tx.commit().await?;
         Ok((outcomes, added))
-    }
-
-    async fn connected(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        if self.connection.is_none() {
-            let mut conn = SqliteConnection::connect_with(&self.options).await?;
-            self.turns.go_on(&mut conn).await?;
-            self.journal.load(&mut conn).await?;
-            self.connection = Some(conn);
-        }
-        self.connection.as_mut().ok_or(StoreError::Closed)
     }
 
     fn tell_fault(&self, fault: Option<&StoreError>) {
@@ -413,6 +566,56 @@ impl Writer {
             self.rows_since_checkpoint = 0;
             let _ = self.wal_grows.try_send(()); // full: it knows already
         }
+    }
+}
+
+/// Begins a transaction and runs its first part; if that fails, nothing is left of either.
+fn begin<T>(
+    db: &rusqlite::Connection,
+    part: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    db.prepare_cached("begin immediate")?.execute([])?;
+    part().inspect_err(|_| {
+        // Some faults end the transaction by themselves.
+        if !db.is_autocommit() {
+            let _ = db.execute_batch("rollback");
+        }
+    })
+}
+
+/// Runs a part of a transaction; if that fails, nothing is left of it.
+fn in_savepoint<T>(
+    db: &rusqlite::Connection,
+    part: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    db.execute_batch("savepoint one")?;
+    let done = part();
+    db.execute_batch(if done.is_ok() { RELEASE } else { TAKE_BACK })?;
+    done
+}
+
+const RELEASE: &str = "release one";
+const TAKE_BACK: &str = "rollback to one; release one";
+
+/// The same for a job that needs the driver; it is told why it failed.
+async fn one_job(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<(), StoreError> {
+    sqlx::query("savepoint one").execute(&mut *conn).await?;
+    match job.run(conn).await {
+        Ok(()) => {
+            sqlx::query(RELEASE).execute(conn).await?;
+        }
+        Err(error) if error.is_everyones() => return Err(error),
+        Err(error) => {
+            sqlx::query(TAKE_BACK).execute(conn).await?;
+            job.fail(error);
+        }
+    }
+    Ok(())
+}
+
+async fn close(connection: WritingConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "closing the database failed");
     }
 }
 
@@ -556,7 +759,7 @@ mod tests {
             .await
             .expect_err("no database");
         assert!(
-            matches!(&error, RecordError::Store(StoreError::Sqlx(_))),
+            matches!(&error, RecordError::Store(StoreError::Direct(_))),
             "{error}"
         );
         write_in_place(&file, &whole);

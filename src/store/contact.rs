@@ -1,13 +1,14 @@
 //! One row a user: what decisions need to know of the past.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rusqlite::{CachedStatement, params};
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::row::{At, Cells, to_json};
-use super::write::Query;
+use super::row::{At, Cells, Columns, DirectCells, to_json};
 use super::{Store, StoreError};
 use crate::message::{AppName, Contact, Cooldowns, DialogState, Ledger, MessageId, OpenId, RuleName};
 
@@ -99,21 +100,21 @@ pub(super) struct User {
 
 impl User {
     /// Reads [`contact_columns`]; a user who was never written is the default one.
-    pub(super) fn read(cells: &mut Cells<'_>, openid: &OpenId) -> Result<Self, StoreError> {
+    pub(super) fn read(cells: &mut impl Columns, openid: &OpenId) -> Result<Self, StoreError> {
         let at = At {
             table: "contacts",
             row: openid,
         };
         let time = |column, millis: Option<i64>| millis.map(|millis| at.time(column, millis)).transpose();
 
-        let Some(misses) = cells.next()? else {
+        let Some(misses) = cells.integer()? else {
             cells.skip(11);
             return Ok(Self::default());
         };
-        let first_message = time("first_message", cells.next()?)?;
-        let last_message = time("last_message", cells.next()?)?;
-        let state: Option<String> = cells.next()?;
-        let until = time("state_until", cells.next()?)?;
+        let first_message = time("first_message", cells.integer()?)?;
+        let last_message = time("last_message", cells.integer()?)?;
+        let state = cells.text()?;
+        let until = time("state_until", cells.integer()?)?;
         let state = match (state, until) {
             (None, None) => None,
             (Some(name), Some(until)) => Some(DialogState { name, until }),
@@ -125,8 +126,8 @@ impl User {
                 last_message,
                 misses: at.count("misses", misses)?,
                 state,
-                muted_until: time("muted_until", cells.next()?)?,
-                cooldowns: match cells.next::<Option<String>>()? {
+                muted_until: time("muted_until", cells.integer()?)?,
+                cooldowns: match cells.text()? {
                     None => Cooldowns::new(),
                     Some(text) => at
                         .json::<BTreeMap<RuleName, i64>>("cooldowns", &text)?
@@ -135,26 +136,26 @@ impl User {
                         .collect::<Result<_, StoreError>>()?,
                 },
                 ledger: Ledger {
-                    left: at.count("ledger_left", cells.next()?)?,
-                    waiting: at.count("(queued)", cells.next()?)?,
-                    until: time("ledger_until", cells.next()?)?,
+                    left: at.count("ledger_left", at.some("ledger_left", cells.integer()?)?)?,
+                    waiting: at.count("(queued)", at.some("(queued)", cells.integer()?)?)?,
+                    until: time("ledger_until", cells.integer()?)?,
                 },
             },
-            latest: cells.next::<Option<i64>>()?.map(MessageId::from_i64),
-            alone: cells.next::<Option<i64>>()?.map(MessageId::from_i64),
+            latest: cells.integer()?.map(MessageId::from_i64),
+            alone: cells.integer()?.map(MessageId::from_i64),
         };
         user.contact.ledger.waiting += u32::from(user.alone.is_some());
         Ok(user)
     }
 
-    /// Binds a row of `contact_journal`.
-    pub(super) fn bind(
+    /// Appends the state of a user to the journal.
+    pub(super) fn append(
         &self,
+        insert: &mut CachedStatement<'_>,
         seq: i64,
         app: &AppName,
         openid: &OpenId,
-        query: Query,
-    ) -> Result<Query, StoreError> {
+    ) -> Result<(), StoreError> {
         let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond);
         let Self {
             contact,
@@ -167,23 +168,32 @@ impl User {
             .map(|(rule, until)| (rule, until.as_millisecond()))
             .collect();
         let cooldowns = (!cooldowns.is_empty()).then(|| to_json(&cooldowns)).transpose()?;
-        Ok(query
-            .bind(seq)
-            .bind(Arc::<str>::from(app))
-            .bind(Arc::<str>::from(openid))
-            .bind(i64::from(contact.misses))
-            .bind(millis(contact.first_message))
-            .bind(millis(contact.last_message))
-            .bind(contact.state.as_ref().map(|state| state.name.clone()))
-            .bind(millis(contact.state.as_ref().map(|state| state.until)))
-            .bind(millis(contact.muted_until))
-            .bind(cooldowns)
-            .bind(i64::from(contact.ledger.left))
-            .bind(millis(contact.ledger.until))
-            .bind(latest.map(MessageId::as_i64))
-            .bind(alone.map(MessageId::as_i64)))
+        insert.execute(params![
+            seq,
+            app.as_str(),
+            openid.as_str(),
+            contact.misses,
+            millis(contact.first_message),
+            millis(contact.last_message),
+            contact.state.as_ref().map(|state| state.name.as_str()),
+            millis(contact.state.as_ref().map(|state| state.until)),
+            millis(contact.muted_until),
+            cooldowns,
+            contact.ledger.left,
+            millis(contact.ledger.until),
+            latest.map(MessageId::as_i64),
+            alone.map(MessageId::as_i64),
+        ])?;
+        Ok(())
     }
 }
+
+/// What [`User::append`] executes.
+pub(super) const APPEND: &str = concat!(
+    "insert into contact_journal (seq, ",
+    contact_names!(),
+    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+);
 
 /// The user with this key, if anybody knows them. `place` is that of [`super::journal::Journal`], here and below.
 pub(super) async fn find(
@@ -211,6 +221,8 @@ pub(super) async fn latest(
 ) -> Result<Option<MessageId>, StoreError> {
     Ok(find(conn, app, openid, place).await?.and_then(|user| user.latest))
 }
+
+pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// Changes a user; gives whether there is one. `texts` are of [`change`], `bind` binds their values.
 pub(super) async fn update(
@@ -271,56 +283,48 @@ pub(super) async fn give_back(
     Ok(())
 }
 
-/// How many values [`User::bind`] binds.
-pub(super) const JOURNAL_VALUES: usize = 14;
+/// The app-wide cooldowns of an app that still run.
+const APP_COOLDOWNS: &str = "select rule, until from app_cooldowns where app = $1 and until > $2";
 
-/// Loads the app-wide cooldowns that still run at `now`; an app without any is not in the map.
-pub(super) async fn app_cooldowns(
-    conn: &mut SqliteConnection,
-    apps: &BTreeSet<AppName>,
+/// Reads a row of [`APP_COOLDOWNS`].
+fn app_cooldown(cells: &mut impl Columns) -> Result<(RuleName, Timestamp), StoreError> {
+    let rule = cells.text()?.unwrap_or_default();
+    let at = At {
+        table: "app_cooldowns",
+        row: &rule,
+    };
+    let until = at.time("until", at.some("until", cells.integer()?)?)?;
+    Ok((RuleName::from(rule), until))
+}
+
+/// Loads the app-wide cooldowns that still run at `now`.
+pub(super) fn app_cooldowns(
+    db: &rusqlite::Connection,
+    app: &AppName,
     now: Timestamp,
-) -> Result<HashMap<AppName, Cooldowns>, StoreError> {
-    let mut all: HashMap<AppName, Cooldowns> = HashMap::new();
-    if apps.is_empty() {
-        return Ok(all);
+) -> Result<Cooldowns, StoreError> {
+    let mut select = db.prepare_cached(APP_COOLDOWNS)?;
+    let mut rows = select.query(params![app.as_str(), now.as_millisecond()])?;
+    let mut running = Cooldowns::new();
+    while let Some(row) = rows.next()? {
+        let (rule, until) = app_cooldown(&mut DirectCells::of(row))?;
+        running.insert(rule, until);
     }
-    let mut query = QueryBuilder::<Sqlite>::new("select app, rule, until from app_cooldowns where until > ");
-    query.push_bind(now.as_millisecond()).push(" and app in (");
-    let mut names = query.separated(", ");
-    for app in apps {
-        names.push_bind(app.as_str());
-    }
-    query.push(")");
-    for row in query.build().fetch_all(conn).await? {
-        let mut cells = Cells::of(&row);
-        let app = AppName::from(cells.next::<String>()?);
-        let rule = RuleName::from(cells.next::<String>()?);
-        let at = At {
-            table: "app_cooldowns",
-            row: &rule,
-        };
-        let until = at.time("until", cells.next()?)?;
-        all.entry(app).or_default().insert(rule, until);
-    }
-    Ok(all)
+    Ok(running)
 }
 
 /// Lets an app-wide cooldown begin.
-pub(super) async fn begin_app_cooldown(
-    conn: &mut SqliteConnection,
+pub(super) fn begin_app_cooldown(
+    db: &rusqlite::Connection,
     app: &AppName,
     rule: &RuleName,
     until: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into app_cooldowns (app, rule, until) values ($1, $2, $3) \
+    let mut upsert = db.prepare_cached(
+        "insert into app_cooldowns (app, rule, until) values (?1, ?2, ?3) \
          on conflict (app, rule) do update set until = excluded.until",
-    )
-    .bind(app.as_str())
-    .bind(rule.as_str())
-    .bind(until.as_millisecond())
-    .execute(conn)
-    .await?;
+    )?;
+    upsert.execute(params![app.as_str(), rule.as_str(), until.as_millisecond()])?;
     Ok(())
 }
 
@@ -352,9 +356,13 @@ impl Store {
         let mut conn = self.reader().await?;
         let place = self.journal().durable_place(app, openid);
         let user = find(&mut conn, app, openid, place).await?.unwrap_or_default();
-        let mut cooldowns =
-            app_cooldowns(&mut conn, &BTreeSet::from([app.clone()]), self.clock().now()).await?;
-        Ok((user.contact, cooldowns.remove(app).unwrap_or_default()))
+        let rows = sqlx::query(APP_COOLDOWNS)
+            .bind(app.as_str())
+            .bind(self.clock().now().as_millisecond())
+            .fetch_all(&mut *conn)
+            .await?;
+        let running = rows.iter().map(|row| app_cooldown(&mut Cells::of(row)));
+        Ok((user.contact, running.collect::<Result<_, _>>()?))
     }
 }
 

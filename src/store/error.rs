@@ -13,6 +13,9 @@ pub enum StoreError {
     /// The driver's words.
     #[error(transparent)]
     Sqlx(Arc<sqlx::Error>),
+    /// The words of whoever speaks to the writing connection without the driver.
+    #[error(transparent)]
+    Direct(Arc<rusqlite::Error>),
     /// A row that makes no sense.
     #[error("{table}.{column} of row {row} makes no sense: {error}")]
     Corrupt {
@@ -53,6 +56,12 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Direct(Arc::new(error))
+    }
+}
+
 impl StoreError {
     /// Whether a database's file is not what it should be, so that only a new one helps: a corrupt page, a file of another
     /// kind, a table that is not there.
@@ -74,15 +83,17 @@ impl StoreError {
     /// Whether the fault lies with the database and not with what was asked of it: then asking for less does not
     /// help, and the connection is better opened again.
     pub(super) fn is_everyones(&self) -> bool {
+        // What one request can bring about by itself.
+        let its_own = |code| matches!(code, Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH));
         match self {
             Self::Closed => true,
             Self::Corrupt { .. } => false,
+            Self::Direct(error) => match &**error {
+                rusqlite::Error::SqliteFailure(error, _) => !its_own(Some(error.extended_code & 0xff)),
+                _ => false,
+            },
             Self::Sqlx(error) => match &**error {
-                // What one request can bring about by itself.
-                sqlx::Error::Database(error) => !matches!(
-                    primary_code(&**error),
-                    Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH)
-                ),
+                sqlx::Error::Database(error) => !its_own(primary_code(&**error)),
                 sqlx::Error::Encode(_)
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::ColumnDecode { .. }

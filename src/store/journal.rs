@@ -8,12 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use rusqlite::OptionalExtension;
 use sqlx::SqliteConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Rows, padded};
 use super::contact::contact_names;
 use super::open::Inner;
 use super::{Access, Store, StoreError};
@@ -207,24 +206,18 @@ pub(super) async fn run(journal: Journal, store: Weak<Inner>, closing: Cancellat
     }
 }
 
-const FOLD_HEAD: &str = concat!(
+/// In the order of the keys, so that a page that takes several users is found once.
+const FOLD: &str = concat!(
     "insert into contacts (",
     contact_names!(),
     ") select ",
     contact_names!(),
-    " from (values"
-);
-
-/// In the order of the values, which is that of the keys: so a page that takes several users is found once.
-static FOLD: Rows = Rows::new(
-    FOLD_HEAD,
-    "(cast(? as bigint))",
-    ") folded cross join contact_journal on seq = folded.column1 where true \
+    " from contact_journal where seq = ?1 \
      on conflict (app, openid) do update set \
      misses = excluded.misses, first_message = excluded.first_message, last_message = excluded.last_message, \
      state = excluded.state, state_until = excluded.state_until, muted_until = excluded.muted_until, \
      cooldowns = excluded.cooldowns, ledger_left = excluded.ledger_left, \
-     ledger_until = excluded.ledger_until, latest = excluded.latest, alone = excluded.alone",
+     ledger_until = excluded.ledger_until, latest = excluded.latest, alone = excluded.alone"
 );
 
 impl Store {
@@ -234,49 +227,35 @@ impl Store {
         let journal = self.journal().clone();
         let (newest, last) = journal.begin();
         for piece in in_order(newest).await?.chunks(FOLDED) {
-            let piece: Arc<[i64]> = piece.into();
-            self.write_pages(FOLDED, move |conn| {
-                let piece = Arc::clone(&piece);
-                async move { fold(conn, &piece).await }.boxed()
-            })
-            .await?;
+            let piece = piece.to_vec();
+            self.write_directly(FOLDED, move |db| fold(db, &piece)).await?;
         }
         let mut upto = 0;
         while upto < last {
-            let next: i64 = self
-                .write_pages(FOLDED, move |conn| async move { erase(conn, last).await }.boxed())
-                .await?;
-            upto = next;
+            upto = self.write_directly(FOLDED, move |db| erase(db, last)).await?;
         }
         journal.folded();
         Ok(())
     }
 }
 
-async fn fold(conn: &mut SqliteConnection, rows: &[i64]) -> Result<(), StoreError> {
-    for (count, rows) in padded(rows) {
-        let mut query = sqlx::query(FOLD.text(count));
-        for seq in rows {
-            query = query.bind(*seq);
-        }
-        query.execute(&mut *conn).await?;
+fn fold(db: &rusqlite::Connection, rows: &[i64]) -> Result<(), StoreError> {
+    let mut insert = db.prepare_cached(FOLD)?;
+    for seq in rows {
+        insert.execute([seq])?;
     }
     Ok(())
 }
 
 /// Erases the first rows up to `last`; gives up to where nothing is left.
-async fn erase(conn: &mut SqliteConnection, last: i64) -> Result<i64, StoreError> {
-    let end: Option<i64> =
-        sqlx::query_scalar("select seq from contact_journal where seq <= $1 order by seq limit 1 offset $2")
-            .bind(last)
-            .bind(ERASED)
-            .fetch_optional(&mut *conn)
-            .await?;
+fn erase(db: &rusqlite::Connection, last: i64) -> Result<i64, StoreError> {
+    let mut end = db.prepare_cached(
+        "select seq from contact_journal where seq <= ?1 order by seq limit 1 offset ?2",
+    )?;
+    let end = end.query_row([last, ERASED], |row| row.get(0)).optional()?;
     let end = end.unwrap_or(last);
-    sqlx::query("delete from contact_journal where seq <= $1")
-        .bind(end)
-        .execute(conn)
-        .await?;
+    db.prepare_cached("delete from contact_journal where seq <= ?1")?
+        .execute([end])?;
     Ok(end)
 }
 

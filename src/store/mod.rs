@@ -17,6 +17,7 @@ mod contact;
 mod conversations;
 mod counts;
 mod cursor;
+mod direct;
 mod erase;
 mod error;
 mod extent;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::arrivals::Turns;
-use super::commit::{Request, WAITING, Writer};
+use super::commit::{Request, Requests, WAITING, Writer};
 use super::index::{Index, Indexer};
 use super::journal::{self, Journal};
 use super::{OpenError, OutboxBell, StoreError, checkpoint};
@@ -129,7 +129,13 @@ impl Store {
             journal: journal.clone(),
             rows_since_checkpoint: 0,
         };
-        tasks.spawn(writer.run(waiting, closing.clone()));
+        let asked = Requests {
+            waiting,
+            closing: closing.clone(),
+        };
+        writer
+            .run(asked, tasks.token())
+            .map_err(|error| OpenError(format!("can't start the thread that writes: {error}")))?;
         if access == Access::Daemon {
             tasks.spawn(checkpoint::run(options.clone(), wal_grown));
         }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use jiff::Timestamp;
+use rusqlite::types::FromSql;
 use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,57 @@ impl<'r> Cells<'r> {
         self.next += 1;
         Ok(value)
     }
+}
 
-    pub(super) fn skip(&mut self, columns: usize) {
+/// A row's columns from left to right, whoever has read it.
+pub(super) trait Columns {
+    fn integer(&mut self) -> Result<Option<i64>, StoreError>;
+    fn text(&mut self) -> Result<Option<String>, StoreError>;
+    fn skip(&mut self, columns: usize);
+}
+
+impl Columns for Cells<'_> {
+    fn integer(&mut self) -> Result<Option<i64>, StoreError> {
+        self.next()
+    }
+
+    fn text(&mut self) -> Result<Option<String>, StoreError> {
+        self.next()
+    }
+
+    fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+}
+
+/// A row that was read without the driver.
+pub(super) struct DirectCells<'r> {
+    row: &'r rusqlite::Row<'r>,
+    next: usize,
+}
+
+impl<'r> DirectCells<'r> {
+    pub(super) fn of(row: &'r rusqlite::Row<'r>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    fn value<T: FromSql>(&mut self) -> Result<T, StoreError> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+}
+
+impl Columns for DirectCells<'_> {
+    fn integer(&mut self) -> Result<Option<i64>, StoreError> {
+        self.value()
+    }
+
+    fn text(&mut self) -> Result<Option<String>, StoreError> {
+        self.value()
+    }
+
+    fn skip(&mut self, columns: usize) {
         self.next += columns;
     }
 }
@@ -66,6 +116,11 @@ impl At<'_> {
     ) -> Result<T, StoreError> {
         T::deserialize(StrDeserializer::<serde::de::value::Error>::new(word))
             .map_err(|error| self.corrupt(column, error))
+    }
+
+    /// A value that is always there.
+    pub(super) fn some<T>(self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
+        value.ok_or_else(|| self.corrupt(column, "it is null"))
     }
 
     pub(super) fn count(self, column: &'static str, number: i64) -> Result<u32, StoreError> {

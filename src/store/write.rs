@@ -1,13 +1,12 @@
-//! The rows that messages add and change, written in as few round trips to the driver's thread as it takes.
+//! The rows that messages add.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection};
+use rusqlite::{CachedStatement, params};
+use sqlx::SqliteConnection;
 
-use super::batch::{MAX_ROWS, Rows, Script, size};
-use super::contact::{self, User, contact_names};
+use super::contact::{APPEND, User};
 use super::row::to_json;
 use super::{Arrival, StoreError};
 use crate::message::{
@@ -24,7 +23,7 @@ pub(super) struct Row<'a> {
     time: i64,
     msg_type: &'a str,
     event: Option<&'a str>,
-    content: Option<Arc<str>>,
+    content: Option<Cow<'a, str>>,
     fields: String,
     rule: Option<RuleName>,
     rule_set: RuleSetVersion,
@@ -118,7 +117,7 @@ impl<'a> Row<'a> {
             time: inbound.received.as_millisecond(),
             msg_type: &inbound.msg_type,
             event: inbound.event.as_deref(),
-            content: inbound.content.as_deref().map(Arc::from),
+            content: inbound.content.as_deref().map(Cow::from),
             fields: to_json(&inbound.fields)?,
             rule: decision.rule.clone(),
             rule_set: decision.rule_set.clone(),
@@ -177,110 +176,59 @@ impl<'a> Row<'a> {
         (self.app.clone(), self.status, self.msg_type == "event")
     }
 
-    fn bind(self, query: Query) -> Query {
-        let shared = Arc::<str>::from; // bound without another copy
-        query
-            .bind(self.id.as_i64())
-            .bind(Arc::<str>::from(&self.app))
-            .bind(Arc::<str>::from(&self.openid))
-            .bind(shared(self.direction))
-            .bind(self.time)
-            .bind(shared(self.msg_type))
-            .bind(self.event.map(shared))
-            .bind(self.content)
-            .bind(self.fields)
-            .bind(self.rule.as_ref().map(Arc::<str>::from))
-            .bind(Arc::<str>::from(&self.rule_set))
-            .bind(shared(self.status))
-            .bind(self.dedup_key.map(shared))
-            .bind(self.answer)
-            .bind(self.observed)
-            .bind(self.nonce)
-            .bind(self.previous.map(MessageId::as_i64))
-            .bind(self.place.map(|place| place.due))
-            .bind(self.place.map(|place| place.queued_at))
-            .bind(self.place.map(|place| place.turn))
-            .bind(self.typing)
-            .bind(self.error)
-            .bind(self.alone.then_some(true))
+    fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<(), StoreError> {
+        let place = self.place.as_ref();
+        statement.execute(params![
+            self.id.as_i64(),
+            self.app.as_str(),
+            self.openid.as_str(),
+            self.direction,
+            self.time,
+            self.msg_type,
+            self.event,
+            self.content,
+            self.fields,
+            self.rule.as_ref().map(RuleName::as_str),
+            self.rule_set.as_str(),
+            self.status,
+            self.dedup_key,
+            self.answer,
+            self.observed,
+            self.nonce,
+            self.previous.map(MessageId::as_i64),
+            place.map(|place| place.due),
+            place.map(|place| place.queued_at),
+            place.map(|place| place.turn),
+            self.typing,
+            self.error,
+            self.alone.then_some(true),
+        ])?;
+        Ok(())
     }
 }
 
-pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
-
-/// How many values [`Row::bind`] binds.
-const ROW_VALUES: usize = 23;
-
-/// All that a group writes, in one text. Statements have a power of two of rows; those that are too many have no key, and
-/// are left out.
-///
-/// `or fail`: whoever called takes everything back when a statement fails. Otherwise SQLite copies each page before a
-/// statement of many rows changes it, to be able to take back that statement alone.
-const fn statements() -> [Rows; 2] {
-    [
-        Rows::new(
-            "insert or fail into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
-             rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error, \
-             alone) select * from (values",
-            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ") where column1 is not null",
-        ),
-        Rows::new(
-            concat!(
-                "insert or fail into contact_journal (seq, ",
-                contact_names!(),
-                ") select * from (values"
-            ),
-            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ") where column1 is not null",
-        ),
-    ]
-}
+/// What [`Row::insert`] executes.
+const INSERT: &str = "insert into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
+     rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error, alone) \
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 /// Users' new states, each with its place in the journal.
 pub(super) type Users<'a> = Vec<(i64, &'a AppName, &'a OpenId, &'a User)>;
 
-/// Writes what a group adds (rows in the order of their keys as far as can be, for a row that is put between others splits
-/// a page), and ends the transaction if so told. A group of usual size takes one round trip.
-pub(super) async fn write(
-    conn: &mut SqliteConnection,
-    rows: Vec<Row<'_>>,
-    users: Users<'_>,
-    commit: bool,
+/// Writes what a group adds: rows in the order of their keys as far as can be, for a row that is put between others splits
+/// a page.
+pub(super) fn write(
+    db: &rusqlite::Connection,
+    rows: &[Row<'_>],
+    users: &Users<'_>,
 ) -> Result<(), StoreError> {
-    static WRITE: Script<2> = Script::new(statements(), "");
-    static WRITE_AND_COMMIT: Script<2> = Script::new(statements(), "commit");
-    let trips = rows.len().max(users.len()).div_ceil(MAX_ROWS);
-    let (mut rows, mut users) = (rows.into_iter(), users.into_iter());
-    for trip in 1..=trips {
-        let (rows, users) = (rows.by_ref().take(MAX_ROWS), users.by_ref().take(MAX_ROWS));
-        let counts = [rows.len(), users.len()];
-        let sizes = counts.map(size);
-        let script = if commit && trip == trips {
-            &WRITE_AND_COMMIT
-        } else {
-            &WRITE
-        };
-        let mut query = sqlx::query(script.text(sizes));
-        for row in rows {
-            query = row.bind(query);
-        }
-        query = nulls(query, (sizes[0] - counts[0]) * ROW_VALUES);
-        for (seq, app, openid, user) in users {
-            query = user.bind(seq, app, openid, query)?;
-        }
-        query = nulls(query, (sizes[1] - counts[1]) * contact::JOURNAL_VALUES);
-        query.execute(&mut *conn).await?;
+    let mut insert = db.prepare_cached(INSERT)?;
+    for row in rows {
+        row.insert(&mut insert)?;
     }
-    if commit && trips == 0 {
-        sqlx::query("commit").execute(conn).await?;
+    let mut append = db.prepare_cached(APPEND)?;
+    for (seq, app, openid, user) in users {
+        user.append(&mut append, *seq, app, openid)?;
     }
     Ok(())
-}
-
-fn nulls(mut query: Query, count: usize) -> Query {
-    for _ in 0..count {
-        query = query.bind(None::<i64>);
-    }
-    query
 }
