@@ -3,13 +3,12 @@
 //! A statement stays prepared as long as its text stays the same. Row counts are therefore powers of two: a handful
 //! of texts serves groups of every size.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use sqlx::AssertSqlSafe;
 
-/// The most rows of one statement: 64 rows of the widest table bind 1,472 values of SQLite's 32,766.
-pub(super) const MAX_ROWS: usize = 64;
+/// The most rows of one statement.
+const MAX_ROWS: usize = 64;
 const SIZES: usize = MAX_ROWS.ilog2() as usize + 1;
 
 /// A statement whose `values` list has any number of rows.
@@ -35,66 +34,20 @@ impl Rows {
     pub(super) fn text(&self, count: usize) -> AssertSqlSafe<Arc<str>> {
         debug_assert!(count.is_power_of_two() && count <= MAX_ROWS);
         let text = self.texts[count.ilog2() as usize].get_or_init(|| {
-            let mut text = String::new();
-            self.write(&mut text, count);
-            text.into()
-        });
-        // Safe: made of string literals.
-        AssertSqlSafe(Arc::clone(text))
-    }
-
-    /// Appends the text for `count` rows. Values have no number: the driver looks up each number's name by walking a
-    /// list of all, and with a thousand of them that took a third of a commit.
-    fn write(&self, text: &mut String, count: usize) {
-        text.push_str(self.head);
-        for row in 0..count {
-            text.push_str(if row == 0 { " " } else { ", " });
-            text.push_str(self.row);
-        }
-        text.push(' ');
-        text.push_str(self.tail);
-    }
-}
-
-/// Statements over many rows in one text, and what ends it. Each text costs one round trip to the driver's thread,
-/// whatever it holds.
-pub(super) struct Script<const N: usize> {
-    parts: [Rows; N],
-    end: &'static str,
-    texts: Mutex<BTreeMap<[usize; N], Arc<str>>>,
-}
-
-impl<const N: usize> Script<N> {
-    pub(super) const fn new(parts: [Rows; N], end: &'static str) -> Self {
-        Self {
-            parts,
-            end,
-            texts: Mutex::new(BTreeMap::new()),
-        }
-    }
-
-    /// The text for so many rows of each: powers of two up to [`MAX_ROWS`], or 0 for none of that statement.
-    pub(super) fn text(&self, counts: [usize; N]) -> AssertSqlSafe<Arc<str>> {
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = texts.entry(counts).or_insert_with(|| {
-            let mut text = String::new();
-            for (rows, count) in self.parts.iter().zip(counts) {
-                if count > 0 {
-                    rows.write(&mut text, count);
-                    text.push_str("; ");
-                }
+            // Values have no number: the driver looks up each number's name by walking a list of all, and with a thousand of
+            // them that took a third of a commit.
+            let mut text = self.head.to_owned();
+            for row in 0..count {
+                text.push_str(if row == 0 { " " } else { ", " });
+                text.push_str(self.row);
             }
-            text.push_str(self.end);
+            text.push(' ');
+            text.push_str(self.tail);
             text.into()
         });
         // Safe: made of string literals.
         AssertSqlSafe(Arc::clone(text))
     }
-}
-
-/// The row count of the statement that `rows` rows fit into.
-pub(super) fn size(rows: usize) -> usize {
-    if rows == 0 { 0 } else { rows.next_power_of_two() }
 }
 
 /// Cuts `rows` into pieces filled up to a power of two by repeating their last row: for statements that don't mind
@@ -123,28 +76,6 @@ mod tests {
             &*text,
             "insert into t (a, b) values (?, cast(? as bigint)), (?, cast(? as bigint)) returning a"
         );
-    }
-
-    #[test]
-    fn a_script_has_its_statements_and_its_end() {
-        static SCRIPT: Script<2> = Script::new(
-            [
-                Rows::new("insert into t (a) values", "(?)", ""),
-                Rows::new("insert into u (b, c) values", "(?, ?)", ""),
-            ],
-            "commit",
-        );
-        let text = |first, second| {
-            let AssertSqlSafe(text) = SCRIPT.text([first, second]);
-            text.to_string()
-        };
-        assert_eq!(
-            text(2, 1),
-            "insert into t (a) values (?), (?) ; insert into u (b, c) values (?, ?) ; commit"
-        );
-        assert_eq!(text(1, 0), "insert into t (a) values (?) ; commit");
-        assert_eq!(text(0, 0), "commit");
-        assert_eq!([0, 1, 3, 64].map(size), [0, 1, 4, 64]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -18,6 +18,7 @@ use super::OutboxBell;
 use super::arrivals::{self, Added, Turns};
 use super::direct::WritingConnection;
 use super::journal::Journal;
+use super::open::WRITER_PATIENCE;
 use super::{Store, StoreError};
 use crate::clock::SharedClock;
 use crate::message::{Answer, AppName, Facts, Inbound, InboundStatus, MessageId, Verdict};
@@ -29,6 +30,10 @@ pub(super) const WAITING: usize = 4096;
 
 /// The most requests in one transaction: beyond it a group hardly gets cheaper, and its first waits for its last.
 const GROUP: usize = 256;
+
+/// How long a commit waits for a lock when the one before it waited in vain, [`WRITER_PATIENCE`]: whoever came meanwhile is
+/// to be answered in time too.
+const PATIENCE_AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// Judges a message inside the transaction. Must be quick, must not block; may be asked again if the transaction is.
 pub type Judge = Box<dyn Fn(&Inbound, &Facts<'_>) -> Verdict + Send + Sync>;
@@ -295,12 +300,16 @@ type Outcomes = Vec<Result<Recorded, RecordError>>;
 impl Writer {
     /// Works on a thread of its own until no more can come, then closes the connection. `token` is given back then.
     pub(super) fn run(self, requests: Requests, token: TaskTrackerToken) -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let work = move || {
             runtime.block_on(self.work(requests));
             drop(token);
         };
-        std::thread::Builder::new().name("writer".to_owned()).spawn(work)?;
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(work)?;
         Ok(())
     }
 
@@ -454,7 +463,7 @@ impl Writer {
 
     /// A group that needs no driver, in one transaction.
     fn directly(&self, db: &rusqlite::Connection, group: &mut Group, apart: bool) -> Written {
-        begin(db, || {
+        begin(db, self.patience(), || {
             let written = self.direct_part(db, group, apart)?;
             db.prepare_cached("commit")?.execute([])?;
             Ok(written)
@@ -465,7 +474,7 @@ impl Writer {
     async fn mixed(&self, connection: &mut WritingConnection, group: &mut Group, apart: bool) -> Written {
         let written = {
             let db = connection.direct().await?;
-            begin(&db, || self.direct_part(&db, group, apart))?
+            begin(&db, self.patience(), || self.direct_part(&db, group, apart))?
         };
         let conn = connection.driver();
         let done = async {
@@ -485,6 +494,13 @@ impl Writer {
             let _ = sqlx::query("rollback").execute(conn).await;
         }
         done
+    }
+
+    fn patience(&self) -> Duration {
+        match *self.fault.borrow() {
+            Some(_) => PATIENCE_AFTER_FAULT,
+            None => WRITER_PATIENCE,
+        }
     }
 
     /// What of a group needs no driver; `apart` with a savepoint around each request, so that one that can't be written
@@ -572,8 +588,10 @@ impl Writer {
 /// Begins a transaction and runs its first part; if that fails, nothing is left of either.
 fn begin<T>(
     db: &rusqlite::Connection,
+    patience: Duration,
     part: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
+    db.busy_timeout(patience)?;
     db.prepare_cached("begin immediate")?.execute([])?;
     part().inspect_err(|_| {
         // Some faults end the transaction by themselves.
@@ -676,6 +694,53 @@ mod tests {
             .0;
         assert_eq!(contact.misses, 4);
         assert_eq!(bench.store.queued().await.expect("read"), 4);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_harms_no_message_that_shares_its_commit() {
+        let bench = Bench::new().await;
+        bench.receive(0, "oAlice", &["x"]).await;
+        let mut raw = bench.raw().await;
+        for direct in [true, false] {
+            sqlx::query("begin immediate")
+                .execute(&mut raw)
+                .await
+                .expect("locked");
+            let fails = async {
+                if direct {
+                    let write = bench.store.write_directly(1, |db| {
+                        db.execute("delete from messages", [])?;
+                        db.execute("insert into nowhere values (1)", [])?;
+                        Ok(())
+                    });
+                    write.await
+                } else {
+                    let write = bench.store.write(|conn| {
+                        Box::pin(async move {
+                            sqlx::query("delete from messages").execute(&mut *conn).await?;
+                            sqlx::query("insert into nowhere values (1)")
+                                .execute(conn)
+                                .await?;
+                            Ok(())
+                        })
+                    });
+                    write.await
+                }
+            };
+            let first = if direct { 1 } else { 11 };
+            let pushes =
+                join_all((first..first + 10).map(|n| bench.record(inbound(n, "oBob"), answering(&["x"]))));
+            let unlock = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                sqlx::query("rollback").execute(&mut raw).await.expect("unlocked");
+            };
+            let (pushes, failed, ()) = tokio::join!(pushes, fails, unlock);
+            assert!(pushes.iter().all(Result::is_ok), "{pushes:?}");
+            let error = failed.expect_err("no such table").to_string();
+            assert!(error.contains("no such table: nowhere"), "{error}");
+        }
+        assert_eq!(bench.store.queued().await.expect("read"), 21);
+        assert_eq!(bench.claim(0).await.len(), 2, "one for each user");
     }
 
     #[tokio::test]

@@ -249,9 +249,8 @@ fn fold(db: &rusqlite::Connection, rows: &[i64]) -> Result<(), StoreError> {
 
 /// Erases the first rows up to `last`; gives up to where nothing is left.
 fn erase(db: &rusqlite::Connection, last: i64) -> Result<i64, StoreError> {
-    let mut end = db.prepare_cached(
-        "select seq from contact_journal where seq <= ?1 order by seq limit 1 offset ?2",
-    )?;
+    let mut end =
+        db.prepare_cached("select seq from contact_journal where seq <= ?1 order by seq limit 1 offset ?2")?;
     let end = end.query_row([last, ERASED], |row| row.get(0)).optional()?;
     let end = end.unwrap_or(last);
     db.prepare_cached("delete from contact_journal where seq <= ?1")?

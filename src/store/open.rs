@@ -23,8 +23,8 @@ use crate::metrics::Metrics;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// How long the writer waits for a lock that another process holds: a push must have its answer within 4.5 s.
-const WRITER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the writer waits for a lock that another process holds: a push must have its answer within 4.3 s.
+pub(super) const WRITER_PATIENCE: Duration = Duration::from_secs(3);
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 /// Of the daemon's own readers.
@@ -91,9 +91,7 @@ impl Store {
             .clone()
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WRITER_PATIENCE)
-            // The texts of `write` for the sizes that groups have one after the other, and all others.
-            .statement_cache_capacity(256)
-            .row_buffer_size(256) // a group's rows without a pause between the driver's thread and ours
+            .row_buffer_size(256) // a claim's rows without a pause between the driver's thread and ours
             // What is erased is overwritten, not just let go of. Always, for a row leaves traces whenever it is moved.
             .pragma("secure_delete", "on")
             // Not in a file, what takes back a statement that fails: every page of it is copied there before it is changed.
