@@ -222,6 +222,16 @@ fn without_lead(body: &[u8]) -> &[u8] {
         .trim_ascii_start()
 }
 
+/// Whether one of these bytes is among them. The loop has no early exit and no branch, so it looks at many at a time.
+pub(super) fn holds_any<const N: usize>(bytes: &[u8], marks: [u8; N]) -> bool {
+    let found = bytes.iter().fold(0, |found, byte| {
+        marks
+            .iter()
+            .fold(found, |found, mark| found | u8::from(byte == mark))
+    });
+    found != 0
+}
+
 /// Told from the first byte alone: the Content-Type of pushes is not documented, and not reliable.
 fn format_of(body: &[u8]) -> Option<Format> {
     match body.first() {
