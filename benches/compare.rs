@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use warp::Filter;
 use wxreply::diagnostic::Source;
-use wxreply::message::{Contact, Cooldowns, Facts, Mode};
+use wxreply::message::{AppName, Contact, Cooldowns, Facts, Mode};
 use wxreply::rules::{RuleSet, Scope};
 use wxreply::wechat::{Credentials, Opened, PushQuery, open_push};
 
@@ -60,13 +60,20 @@ fn receive(port: u16, rules: &Path) {
     let text = std::fs::read_to_string(rules).expect("readable rules");
     let loaded = wxreply::rules::load(&[Source::new("bench.toml", text)], &Scope::default());
     let set = Arc::new(loaded.set.expect("the made-up rules load"));
+    let app = AppName::from("shop");
+    let credentials = Arc::new(Credentials {
+        app_id: APP_ID.to_owned(),
+        token: TOKEN.into(),
+        aes_key: None,
+        mode: Mode::Plain,
+    });
     load::block_on(async move {
         let route = warp::post()
             .and(warp::path!("wechat" / "shop"))
             .and(warp::query::raw())
             .and(warp::body::bytes())
             .map(move |query: String, body: bytes::Bytes| {
-                if decide(&set, &query, &body) {
+                if decide(&set, &credentials, &app, &query, &body) {
                     "success"
                 } else {
                     "refused"
@@ -80,20 +87,14 @@ fn receive(port: u16, rules: &Path) {
 }
 
 /// Whether the push is one; the decision is made and dropped.
-fn decide(set: &RuleSet, query: &str, body: &[u8]) -> bool {
-    let credentials = Credentials {
-        app_id: APP_ID.to_owned(),
-        token: TOKEN.into(),
-        aes_key: None,
-        mode: Mode::Plain,
-    };
+fn decide(set: &RuleSet, credentials: &Credentials, app: &AppName, query: &str, body: &[u8]) -> bool {
     let now = Timestamp::now();
     let opened = PushQuery::parse(query)
-        .and_then(|query| open_push(&credentials, &query, body, now, Duration::from_secs(600)));
+        .and_then(|query| open_push(credentials, &query, body, now, Duration::from_secs(600)));
     let Ok(Opened::Push(push)) = opened else {
         return false;
     };
-    let Ok(inbound) = push.into_inbound("shop".into(), now) else {
+    let Ok(inbound) = push.into_inbound(app.clone(), now) else {
         return false;
     };
     let (contact, app_cooldowns) = (Contact::default(), Cooldowns::default());

@@ -1,5 +1,6 @@
 //! The two things WeChat asks for: the check of the URL, and that a push be taken.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,18 +63,18 @@ where
 }
 
 /// A push whose sender is WeChat.
-struct Arrival {
+struct Arrival<'q> {
     inbound: Inbound,
     /// Its format and whether it came sealed; `None` when it is no message.
     form: Option<(Format, bool)>,
     /// The hash of its (timestamp, nonce) pair.
     pair: Option<i64>,
-    nonce: String,
+    nonce: Cow<'q, str>,
 }
 
 impl Receiver {
     /// Verifies and reads a push; pure but for the table of nonces.
-    fn open(&self, door: &Door, query: &str, body: &[u8]) -> Result<Arrival, Refusal> {
+    fn open<'q>(&self, door: &Door, query: &'q str, body: &[u8]) -> Result<Arrival<'q>, Refusal> {
         let now = self.clock.now();
         let query = PushQuery::parse(query)?;
         let malformed = |raw: &[u8], error: &str| {
@@ -107,7 +108,7 @@ impl Receiver {
 
     /// The fields of a push as JSON, for one that is no message after all. It is rare, so it is opened once more
     /// rather than every push copied; and its cipher text will not do, for it differs each time it is pushed.
-    fn clear(&self, door: &Door, query: &PushQuery, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    fn clear(&self, door: &Door, query: &PushQuery<'_>, body: &[u8]) -> Result<Vec<u8>, Refusal> {
         match open_push(&door.credentials, query, body, self.clock.now(), self.max_age)? {
             Opened::Push(push) => Ok(serde_json::to_vec(&push.fields).unwrap_or_default()),
             Opened::Unreadable { raw, .. } => Ok(raw),
@@ -115,7 +116,7 @@ impl Receiver {
     }
 
     /// Hands a push to intake, and answers once it is durable.
-    async fn take(&self, door: &Door, arrival: Arrival) -> Response {
+    async fn take(&self, door: &Door, arrival: Arrival<'_>) -> Response {
         let Arrival {
             inbound,
             form,

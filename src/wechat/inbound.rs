@@ -10,14 +10,20 @@ use crate::message::{AppName, Fields, Inbound, OpenId, Value};
 impl Push {
     /// The message, if it has a `MsgType` and a `FromUserName`; else the names of what it lacks.
     pub fn into_inbound(self, app: AppName, received: Timestamp) -> Result<Inbound, String> {
-        if let Some(lacks) = self.lacks() {
+        let (msg_type, openid) = (
+            scalar(&self.fields, "MsgType"),
+            scalar(&self.fields, "FromUserName"),
+        );
+        if let Some(lacks) = lacks(msg_type, openid) {
             return Err(lacks.to_owned());
         }
+        let (msg_type, openid) = (msg_type.to_ascii_lowercase(), OpenId::from(openid));
         let fields = self.fields;
-        let msg_type = scalar(&fields, "MsgType").to_ascii_lowercase();
-        let event = scalar(&fields, "Event");
-        let event = (msg_type == "event" && !event.is_empty()).then(|| event.to_owned());
-        let openid = OpenId::from(scalar(&fields, "FromUserName"));
+        let event = match &*msg_type {
+            "event" => Some(scalar(&fields, "Event")).filter(|event| !event.is_empty()),
+            _ => None,
+        };
+        let event = event.map(str::to_owned);
         let created = scalar(&fields, "CreateTime");
         let dedup_key = match scalar(&fields, "MsgId") {
             msg_id if !msg_id.is_empty() && msg_type != "event" => msg_id.to_owned(),
@@ -41,13 +47,19 @@ impl Push {
 
     /// The names of the fields without which a push is no message.
     pub(super) fn lacks(&self) -> Option<&'static str> {
-        let has = |name| !scalar(&self.fields, name).is_empty();
-        match (has("MsgType"), has("FromUserName")) {
-            (true, true) => None,
-            (false, true) => Some("MsgType"),
-            (true, false) => Some("FromUserName"),
-            (false, false) => Some("MsgType, FromUserName"),
-        }
+        lacks(
+            scalar(&self.fields, "MsgType"),
+            scalar(&self.fields, "FromUserName"),
+        )
+    }
+}
+
+fn lacks(msg_type: &str, openid: &str) -> Option<&'static str> {
+    match (msg_type.is_empty(), openid.is_empty()) {
+        (false, false) => None,
+        (true, false) => Some("MsgType"),
+        (false, true) => Some("FromUserName"),
+        (true, true) => Some("MsgType, FromUserName"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The passive answer: what the push's own response carries besides `success`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use rand::Rng;
 use secrecy::ExposeSecret;
@@ -13,18 +15,18 @@ const TRANSFER: &str = "transfer_customer_service";
 
 /// What of a push its answer depends on.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct Asked<'q> {
     user: OpenId,
     account: String,
     format: Format,
     sealed: bool,
-    nonce: String,
+    nonce: Cow<'q, str>,
 }
 
-impl Asked {
+impl<'q> Asked<'q> {
     /// Of a push in this format, which came sealed or not, with this nonce.
     #[must_use]
-    pub fn of(inbound: &Inbound, format: Format, sealed: bool, nonce: String) -> Self {
+    pub fn of(inbound: &Inbound, format: Format, sealed: bool, nonce: Cow<'q, str>) -> Self {
         Self {
             user: inbound.openid.clone(),
             account: inbound.fields.text("ToUserName").unwrap_or_default().to_owned(),
@@ -39,7 +41,7 @@ impl Asked {
 /// was. `now` in Unix seconds.
 pub fn passive_answer(
     credentials: &Credentials,
-    asked: &Asked,
+    asked: &Asked<'_>,
     answer: &Answer,
     now: i64,
     random: &mut impl Rng,
@@ -66,7 +68,7 @@ pub fn passive_answer(
 }
 
 /// The clear text of `transfer_customer_service`.
-fn transfer(asked: &Asked, kf_account: Option<&str>, now: i64) -> Vec<u8> {
+fn transfer(asked: &Asked<'_>, kf_account: Option<&str>, now: i64) -> Vec<u8> {
     let (to, from) = (asked.user.as_str(), asked.account.as_str());
     match asked.format {
         Format::Xml => {
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
     use crate::message::{Fields, Mode};
 
-    fn asked(format: Format, sealed: bool, nonce: &str) -> Asked {
+    fn asked(format: Format, sealed: bool, nonce: &str) -> Asked<'_> {
         let fields: Fields = [
             ("ToUserName", "gh_0123456789ab"),
             ("FromUserName", "oTEST"),
@@ -191,7 +193,7 @@ mod tests {
             sealed: false,
         };
         let inbound = push.into_inbound("shop".into(), now()).expect("a message");
-        Asked::of(&inbound, format, sealed, nonce.to_owned())
+        Asked::of(&inbound, format, sealed, nonce.into())
     }
 
     fn utf8(bytes: Vec<u8>) -> String {
@@ -264,10 +266,10 @@ mod tests {
                 assert_eq!(wrapper.text("Nonce"), Some(nonce));
                 let timestamp = wrapper.text("TimeStamp").expect("there");
                 let query = PushQuery {
-                    signature: Some(signature("t0kenFarm9", timestamp, nonce)),
-                    timestamp: Some(timestamp.to_owned()),
-                    nonce: Some(nonce.to_owned()),
-                    msg_signature: wrapper.text("MsgSignature").map(str::to_owned),
+                    signature: Some(signature("t0kenFarm9", timestamp, nonce).into()),
+                    timestamp: Some(timestamp.into()),
+                    nonce: Some(nonce.into()),
+                    msg_signature: wrapper.text("MsgSignature").map(Into::into),
                     ..PushQuery::default()
                 };
                 let opened = open_push(&credentials, &query, &body, now(), Duration::ZERO);

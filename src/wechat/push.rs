@@ -106,7 +106,7 @@ impl Refusal {
 ///
 /// The signature does not cover `echostr`. So that nobody who overheard one valid query can make us say something,
 /// markup and anything longer than WeChat's own is refused.
-pub fn check_url(credentials: &Credentials, query: &PushQuery) -> Result<String, Refusal> {
+pub fn check_url(credentials: &Credentials, query: &PushQuery<'_>) -> Result<String, Refusal> {
     query.signed(credentials.token.expose_secret())?;
     let echostr = required(&query.echostr, "echostr")?;
     let plain = |c: u8| c.is_ascii_graphic() && !b"<>&\"'`".contains(&c);
@@ -122,7 +122,7 @@ pub fn check_url(credentials: &Credentials, query: &PushQuery) -> Result<String,
 /// in a sealed push `msg_signature` does that, and what stands beside `Encrypt` is not read at all.
 pub fn open_push(
     credentials: &Credentials,
-    query: &PushQuery,
+    query: &PushQuery<'_>,
     body: &[u8],
     now: Timestamp,
     max_age: Duration,
@@ -200,7 +200,7 @@ fn encrypt_of(body: &[u8]) -> Option<(Cow<'_, str>, Format)> {
     let body = without_lead(body);
     let format = format_of(body)?;
     let encrypt = match format {
-        Format::Xml => xml::encrypt(body).ok()??.into(),
+        Format::Xml => xml::encrypt(body).ok()??,
         Format::Json => serde_json::from_slice::<Envelope<'_>>(body).ok()?.encrypt,
     };
     Some((encrypt, format))
@@ -220,6 +220,16 @@ fn without_lead(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf")
         .unwrap_or(body)
         .trim_ascii_start()
+}
+
+/// Whether one of these bytes is among them. The loop has no early exit and no branch, so it looks at many at a time.
+pub(super) fn holds_any<const N: usize>(bytes: &[u8], marks: [u8; N]) -> bool {
+    let found = bytes.iter().fold(0, |found, byte| {
+        marks
+            .iter()
+            .fold(found, |found, mark| found | u8::from(byte == mark))
+    });
+    found != 0
 }
 
 /// Told from the first byte alone: the Content-Type of pushes is not documented, and not reliable.

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 
 use quick_xml::escape::resolve_xml_entity;
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::{BytesCData, BytesRef, BytesText, Event};
 use quick_xml::reader::Reader;
 
-use super::push::MAX_FIELDS;
-use crate::message::{Fields, Value, field_name};
+use super::push::{MAX_FIELDS, holds_any};
+use crate::message::{Fields, Value};
 
 /// WeChat nests four deep; a body that nests deeper than this is no push.
 const MAX_DEPTH: usize = 32;
@@ -21,61 +21,62 @@ const DOCTYPE: &str = "a document type declaration";
 /// keeps its text as it is, except for blanks around a CDATA section.
 pub(super) fn fields(xml: &[u8]) -> Result<Fields, String> {
     let mut reader = Reader::from_reader(xml);
+    let ends = LineEnds::of(xml);
     let mut open: Vec<Element<'_>> = Vec::with_capacity(4);
     let mut root = None;
     let mut elements = 0;
     loop {
-        let event = reader.read_event().map_err(|error| error.to_string())?;
-        match event {
-            Event::Start(start) => {
+        match reader.read_event() {
+            Ok(Event::Start(_)) => {
                 elements += 1;
                 if elements > MAX_FIELDS || open.len() == MAX_DEPTH {
                     return Err(format!(
                         "more than {MAX_FIELDS} elements, or deeper than {MAX_DEPTH}"
                     ));
                 }
-                open.push(Element::new(start.name().into_inner()));
+                open.push(Element::default());
             }
-            Event::End(_) => {
+            Ok(Event::End(end)) => {
                 if let Some(element) = open.pop() {
-                    element.close(open.last_mut(), &mut root)?;
+                    element.close(end.name().into_inner(), open.last_mut(), &mut root)?;
                 }
             }
-            Event::Empty(start) => {
+            Ok(Event::Empty(start)) => {
                 elements += 1;
                 if elements > MAX_FIELDS {
                     return Err(format!("more than {MAX_FIELDS} elements"));
                 }
-                Element::new(start.name().into_inner()).close(open.last_mut(), &mut root)?;
+                Element::default().close(start.name().into_inner(), open.last_mut(), &mut root)?;
             }
-            Event::Text(text) => match open.last_mut() {
-                Some(element) => element.text.add(text.xml10_content()),
+            Ok(Event::Text(text)) => match open.last_mut() {
+                Some(element) => element.text.add(ends.text(text)),
                 None if text.trim().is_empty() => {}
                 None => return Err("text outside of the root element".to_owned()),
             },
-            Event::CData(text) => match open.last_mut() {
-                Some(element) => element.text.add_cdata(text.xml10_content()),
+            Ok(Event::CData(text)) => match open.last_mut() {
+                Some(element) => element.text.add_cdata(ends.cdata(text)),
                 None => return Err("text outside of the root element".to_owned()),
             },
-            Event::GeneralRef(entity) => match open.last_mut() {
+            Ok(Event::GeneralRef(entity)) => match open.last_mut() {
                 Some(element) => element.text.add_reference(&entity)?,
                 None => return Err("text outside of the root element".to_owned()),
             },
-            Event::DocType(_) => return Err(DOCTYPE.to_owned()),
-            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
-            Event::Eof => break,
+            Ok(Event::DocType(_)) => return Err(DOCTYPE.to_owned()),
+            Ok(Event::Decl(_) | Event::PI(_) | Event::Comment(_)) => {}
+            Ok(Event::Eof) => break,
+            Err(error) => return Err(error.to_string()),
         }
     }
-    match (open.pop(), root) {
-        (None, Some(fields)) => Ok(fields),
-        (None, None) => Err("no element".to_owned()),
-        (Some(element), _) => Err(format!("<{}> is not closed", element.name)),
+    match root {
+        _ if !open.is_empty() => Err("an element is not closed".to_owned()),
+        Some(fields) => Ok(fields),
+        None => Err("no element".to_owned()),
     }
 }
 
 /// The text of `Encrypt` below the root element; what stands behind it is not looked at. It is not to be trusted
 /// before its signature is checked, which covers this text alone.
-pub(super) fn encrypt(xml: &[u8]) -> Result<Option<String>, String> {
+pub(super) fn encrypt(xml: &[u8]) -> Result<Option<Cow<'_, str>>, String> {
     let mut reader = Reader::from_reader(xml);
     let mut depth = 0;
     let mut found: Option<Text<'_>> = None;
@@ -90,7 +91,7 @@ pub(super) fn encrypt(xml: &[u8]) -> Result<Option<String>, String> {
                     found = Some(Text::default());
                 }
             }
-            (Event::End(_), Some(text)) if depth == 2 => return Ok(Some(std::mem::take(text).finish())),
+            (Event::End(_), Some(text)) if depth == 2 => return Ok(Some(std::mem::take(text).text)),
             (Event::End(_), _) => depth -= 1, // quick-xml refuses an end without a start
             (Event::Text(chunk), Some(text)) => text.add(chunk.xml10_content()),
             (Event::CData(chunk), Some(text)) => text.add_cdata(chunk.xml10_content()),
@@ -113,34 +114,61 @@ pub(super) fn write_cdata(out: &mut String, name: &str, text: &str) {
     }
 }
 
-/// An element that is not closed yet.
+/// Whether a text has line ends that are not `\n` alone. Most have none: then no piece of it need be looked through.
+#[derive(Clone, Copy)]
+struct LineEnds {
+    foreign: bool,
+}
+
+impl LineEnds {
+    fn of(xml: &[u8]) -> Self {
+        Self {
+            foreign: holds_any(xml, [b'\r']),
+        }
+    }
+
+    fn text<'a>(self, text: BytesText<'a>) -> Cow<'a, str> {
+        if self.foreign {
+            text.xml10_content()
+        } else {
+            text.into_inner()
+        }
+    }
+
+    fn cdata<'a>(self, text: BytesCData<'a>) -> Cow<'a, str> {
+        if self.foreign {
+            text.xml10_content()
+        } else {
+            text.into_inner()
+        }
+    }
+}
+
+/// An element that is not closed yet. Its name stands at its end too, and is read there.
+#[derive(Default)]
 struct Element<'a> {
-    name: Cow<'static, str>,
     text: Text<'a>,
     children: Option<Fields>,
 }
 
 impl<'a> Element<'a> {
-    fn new(name: &str) -> Self {
-        Self {
-            name: field_name(name),
-            text: Text::default(),
-            children: None,
-        }
-    }
-
     /// Hands what it holds to its parent, or to the document if it is the root.
-    fn close(self, parent: Option<&mut Element<'a>>, root: &mut Option<Fields>) -> Result<(), String> {
+    fn close(
+        self,
+        name: &str,
+        parent: Option<&mut Element<'a>>,
+        root: &mut Option<Fields>,
+    ) -> Result<(), String> {
         match parent {
             Some(parent) => {
                 let value = match self.children {
                     Some(fields) => Value::Table(fields),
-                    None => Value::Text(self.text.finish()),
+                    None => Value::Text(self.text.text.into_owned()),
                 };
                 parent
                     .children
                     .get_or_insert_with(Fields::with_room)
-                    .push(self.name, value);
+                    .push(name, value);
             }
             None if root.is_some() => return Err("a second root element".to_owned()),
             None => *root = Some(self.children.unwrap_or_default()),
@@ -187,13 +215,13 @@ impl<'a> Text<'a> {
     }
 
     fn append(&mut self, piece: Cow<'a, str>) {
-        // Adding to an empty `Cow`, or adding an empty one, copies nothing.
-        self.text += std::mem::take(&mut self.gap);
-        self.text += piece;
-    }
-
-    fn finish(self) -> String {
-        self.text.into_owned()
+        if self.text.is_empty() && self.gap.is_empty() {
+            // Nearly always: then nothing is copied.
+            self.text = piece;
+        } else {
+            self.text += std::mem::take(&mut self.gap);
+            self.text += piece;
+        }
     }
 }
 
@@ -309,7 +337,7 @@ mod tests {
             ("<xml><encrypt>no</encrypt></xml>", None),
             ("<xml><Encrypt>no", None),
         ] {
-            assert_eq!(encrypt(xml.as_bytes()), Ok(found.map(str::to_owned)), "{xml}");
+            assert_eq!(encrypt(xml.as_bytes()), Ok(found.map(Cow::Borrowed)), "{xml}");
         }
         assert!(encrypt(b"<!DOCTYPE xml><xml><Encrypt>x</Encrypt></xml>").is_err());
     }

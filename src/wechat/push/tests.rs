@@ -27,22 +27,22 @@ pub(in super::super) fn now() -> Timestamp {
     Timestamp::from_second(SECOND).expect("in range")
 }
 
-fn query() -> PushQuery {
+fn query() -> PushQuery<'static> {
     PushQuery {
-        signature: Some(signature(TOKEN, &SECOND.to_string(), NONCE)),
-        timestamp: Some(SECOND.to_string()),
-        nonce: Some(NONCE.to_owned()),
+        signature: Some(signature(TOKEN, &SECOND.to_string(), NONCE).into()),
+        timestamp: Some(SECOND.to_string().into()),
+        nonce: Some(NONCE.into()),
         ..PushQuery::default()
     }
 }
 
 /// The query and the body of a sealed push; `outer` are the fields in clear that compat mode adds.
-fn sealed(clear: &str, format: Format, outer: &str) -> (PushQuery, String) {
+fn sealed(clear: &str, format: Format, outer: &str) -> (PushQuery<'static>, String) {
     let key = AesKey::decode(KEY).expect("a key");
     let encrypt = seal(&key, APP_ID, clear.as_bytes(), [b'0'; 16]);
     let query = PushQuery {
-        encrypt_type: Some("aes".to_owned()),
-        msg_signature: Some(msg_signature(TOKEN, &SECOND.to_string(), NONCE, &encrypt)),
+        encrypt_type: Some("aes".into()),
+        msg_signature: Some(msg_signature(TOKEN, &SECOND.to_string(), NONCE, &encrypt).into()),
         ..query()
     };
     let body = match format {
@@ -52,7 +52,7 @@ fn sealed(clear: &str, format: Format, outer: &str) -> (PushQuery, String) {
     (query, body)
 }
 
-fn open_at_once(mode: Mode, query: &PushQuery, body: &str) -> Result<Opened, Refusal> {
+fn open_at_once(mode: Mode, query: &PushQuery<'_>, body: &str) -> Result<Opened, Refusal> {
     open_push(&credentials(mode), query, body.as_bytes(), now(), MAX_AGE)
 }
 
@@ -107,10 +107,10 @@ fn the_vectors_open_as_pushes() {
     for v in vectors().valid {
         let second: i64 = v.timestamp.parse().expect("seconds");
         let query = PushQuery {
-            signature: Some(signature(&v.token, &v.timestamp, &v.nonce)),
-            timestamp: Some(v.timestamp),
-            nonce: Some(v.nonce),
-            msg_signature: Some(v.msg_signature),
+            signature: Some(signature(&v.token, &v.timestamp, &v.nonce).into()),
+            timestamp: Some(v.timestamp.into()),
+            nonce: Some(v.nonce.into()),
+            msg_signature: Some(v.msg_signature.into()),
             ..PushQuery::default()
         };
         let credentials = Credentials {
@@ -137,10 +137,10 @@ fn the_vectors_open_as_pushes() {
 fn the_invalid_vectors_are_refused_as_pushes() {
     for v in vectors().invalid {
         let query = PushQuery {
-            signature: Some(signature(&v.token, &v.timestamp, &v.nonce)),
-            timestamp: Some(v.timestamp),
-            nonce: Some(v.nonce),
-            msg_signature: Some(v.msg_signature),
+            signature: Some(signature(&v.token, &v.timestamp, &v.nonce).into()),
+            timestamp: Some(v.timestamp.into()),
+            nonce: Some(v.nonce.into()),
+            msg_signature: Some(v.msg_signature.into()),
             ..PushQuery::default()
         };
         let label = if v.id == "N1" { "signature" } else { "envelope" };
@@ -236,9 +236,9 @@ fn signature_timestamp_and_nonce_are_required() {
     for (name, spoil) in [
         (
             "signature",
-            (|q: &mut PushQuery| q.signature = None) as fn(&mut PushQuery),
+            (|q: &mut PushQuery<'_>| q.signature = None) as fn(&mut PushQuery<'_>),
         ),
-        ("signature", |q| q.signature = Some(String::new())),
+        ("signature", |q| q.signature = Some("".into())),
         ("timestamp", |q| q.timestamp = None),
         ("nonce", |q| q.nonce = None),
     ] {
@@ -267,8 +267,8 @@ fn a_stale_timestamp_is_refused_on_both_sides() {
         "9223372036854775808",
     ] {
         let query = PushQuery {
-            signature: Some(signature(TOKEN, timestamp, NONCE)),
-            timestamp: Some(timestamp.to_owned()),
+            signature: Some(signature(TOKEN, timestamp, NONCE).into()),
+            timestamp: Some(timestamp.into()),
             ..query()
         };
         assert!(open_at_once(Mode::Plain, &query, XML).is_err(), "{timestamp}");
@@ -300,7 +300,7 @@ fn the_check_of_the_url_gives_echostr_back() {
     );
     for markup in ["<script>", "a b", "é", "a\nb", &"1".repeat(MAX_ECHOSTR + 1)] {
         let query = PushQuery {
-            echostr: Some(markup.to_owned()),
+            echostr: Some(markup.into()),
             ..sample.clone()
         };
         assert!(check_url(&official("AAAAA"), &query).is_err(), "{markup}");
