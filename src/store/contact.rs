@@ -244,6 +244,22 @@ pub(super) async fn update(
     Ok(known)
 }
 
+/// The same without the driver, for texts without values.
+pub(super) fn update_directly(
+    db: &rusqlite::Connection,
+    app: &AppName,
+    openid: &OpenId,
+    place: Option<i64>,
+    texts: [&'static str; 2],
+) -> Result<(), StoreError> {
+    let [in_journal, in_contacts] = texts;
+    let (app, openid) = (app.as_str(), openid.as_str());
+    db.prepare_cached(in_journal)?
+        .execute(params![app, openid, place])?;
+    db.prepare_cached(in_contacts)?.execute([app, openid])?;
+    Ok(())
+}
+
 /// Whoever queues a reply beside a user's lonely one calls this first: then `messages_by_queue` has them all.
 pub(super) async fn end_loneliness(
     conn: &mut SqliteConnection,

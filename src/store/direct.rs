@@ -45,6 +45,8 @@ impl WritingConnection {
         // this database handle or any of its statements" (sqlx's words).
         #[allow(unsafe_code, reason = "see above; the measurement is in ARCHITECTURE.md")]
         let direct = unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?;
+        // More than there are, so that each is prepared once.
+        direct.set_prepared_statement_cache_capacity(64);
         Ok(Self {
             direct: ManuallyDrop::new(direct),
             driver,

@@ -3,19 +3,17 @@
 //! A user's replies make a queue in the order of `turn`; only its head may be claimed. To claim is to lease: the
 //! attempt is counted before it is made, and there is no state to repair after a crash.
 
-use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use rusqlite::params;
 use sqlx::SqliteConnection;
 
-use super::batch::{Rows, padded};
 use super::contact::{self, change};
 use super::journal::Journal;
-use super::row::{At, Cells};
+use super::row::{At, Columns, DirectCells};
 use super::{Store, StoreError};
 use crate::clock;
 use crate::message::{AppName, Delivery, MessageId, OpenId, OutboundStatus, Outcome, Reply, Settlement};
@@ -39,14 +37,10 @@ impl Store {
         let until = clock::after(now, lease);
         let [limit, webhooks] = [limit, webhooks].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
         let journal = self.journal().clone();
-        self.write(move |conn| {
-            let journal = journal.clone();
-            async move {
-                let mut claimed = claim(conn, now, limit, webhooks, until).await?;
-                fill_in_expiry(conn, &mut claimed, &journal).await?;
-                Ok(claimed)
-            }
-            .boxed()
+        self.write_directly(1, move |db| {
+            let mut claimed = claim(db, now, limit, webhooks, until)?;
+            fill_in_expiry(db, &mut claimed, &journal)?;
+            Ok(claimed)
         })
         .await
     }
@@ -57,13 +51,9 @@ impl Store {
         if settlements.is_empty() {
             return Ok(());
         }
-        let settlements = Arc::new(settlements);
         let journal = self.journal().clone();
-        self.write(move |conn| {
-            let (settlements, journal) = (Arc::clone(&settlements), journal.clone());
-            async move { settle(conn, &settlements, gap, &journal).await }.boxed()
-        })
-        .await?;
+        self.write_directly(1, move |db| settle(db, &settlements, gap, &journal))
+            .await?;
         self.tell_news();
         Ok(())
     }
@@ -197,99 +187,79 @@ const NEXT_DUE: &str = "\
                         where o.status = 'queued' and o.alone is null and o.app = l.app and o.openid = l.openid \
                           and o.lease > l.lease)))";
 
-async fn claim(
-    conn: &mut SqliteConnection,
+fn claim(
+    db: &rusqlite::Connection,
     now: Timestamp,
     limit: i64,
     webhooks: i64,
     until: Timestamp,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let rows = sqlx::query(CLAIM)
-        .bind(until.as_millisecond())
-        .bind(now.as_millisecond())
-        .bind(limit)
-        .bind(webhooks)
-        .fetch_all(&mut *conn)
-        .await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut cells = Cells::of(&row);
-        let id = MessageId::from_i64(cells.next()?);
-        match delivery(id, &mut cells) {
-            Ok(delivery) => claimed.push(delivery),
-            Err(error) => {
-                // It can never be sent, and must not keep the others from it.
-                tracing::error!(%id, %error, "a queued reply can't be read; it is given up");
-                sqlx::query(
-                    "update messages set status = 'failed', lease = null, error = $1, settled = $2 where id = $3",
-                )
-                .bind(error.to_string())
-                .bind(now.as_millisecond())
-                .bind(id.as_i64())
-                .execute(&mut *conn)
-                .await?;
+    let (until, now) = (until.as_millisecond(), now.as_millisecond());
+    let mut claimed = Vec::new();
+    let mut unreadable = Vec::new();
+    {
+        let mut claim = db.prepare_cached(CLAIM)?;
+        let mut rows = claim.query([until, now, limit, webhooks])?;
+        while let Some(row) = rows.next()? {
+            let id = MessageId::from_i64(row.get(0)?);
+            let mut cells = DirectCells::of(row);
+            cells.skip(1);
+            match delivery(id, &mut cells) {
+                Ok(delivery) => claimed.push(delivery),
+                Err(error) => unreadable.push((id, error)),
             }
         }
+    }
+    for (id, error) in unreadable {
+        // It can never be sent, and must not keep the others from it.
+        tracing::error!(%id, %error, "a queued reply can't be read; it is given up");
+        db.execute(
+            "update messages set status = 'failed', lease = null, error = ?1, settled = ?2 where id = ?3",
+            params![error.to_string(), now, id.as_i64()],
+        )?;
     }
     claimed.sort_by_key(|(turn, delivery)| (*turn, delivery.id));
     Ok(claimed.into_iter().map(|(_, delivery)| delivery).collect())
 }
 
-fn delivery(id: MessageId, cells: &mut Cells<'_>) -> Result<(i64, Delivery), StoreError> {
+fn delivery(id: MessageId, cells: &mut impl Columns) -> Result<(i64, Delivery), StoreError> {
     let at = At {
         table: "messages",
         row: &id,
     };
-    let app = AppName::from(cells.next::<String>()?);
-    let openid = OpenId::from(cells.next::<String>()?);
-    let reply: Reply = at.json("fields", &cells.next::<String>()?)?;
-    let turn: i64 = cells.next()?;
+    let app = AppName::from(at.some("app", cells.text()?)?);
+    let openid = OpenId::from(at.some("openid", cells.text()?)?);
+    let reply: Reply = at.json("fields", &at.some("fields", cells.text()?)?)?;
+    let turn = at.some("turn", cells.integer()?)?;
     let delivery = Delivery {
         id,
         app,
         openid,
         reply,
         planned: at.time("turn", turn.div_euclid(1000))?,
-        attempts: at.count("attempts", cells.next()?)?,
-        uncertain: at.count("uncertain", cells.next()?)?,
-        last_error: cells.next()?,
+        attempts: at.count("attempts", at.some("attempts", cells.integer()?)?)?,
+        uncertain: at.count("uncertain", at.some("uncertain", cells.integer()?)?)?,
+        last_error: cells.text()?,
         expires: None,
     };
     Ok((turn, delivery))
 }
 
-static EXPIRY: Rows = Rows::new(
-    "with wanted (n, app, openid, seq) as (values",
-    "(cast(? as bigint), ?, ?, cast(? as bigint))",
-    ") select wanted.n, iif(j.seq is null, c.ledger_until, j.ledger_until) from wanted \
-     left join contact_journal j on j.seq = wanted.seq and j.openid = wanted.openid and j.app = wanted.app \
-     left join contacts c on j.seq is null and c.app = wanted.app and c.openid = wanted.openid",
-);
-
 /// Tells when the window closes in which each may go out.
-async fn fill_in_expiry(
-    conn: &mut SqliteConnection,
+fn fill_in_expiry(
+    db: &rusqlite::Connection,
     claimed: &mut [Delivery],
     journal: &Journal,
 ) -> Result<(), StoreError> {
     let places = journal.places_of(claimed.iter().map(|delivery| (&delivery.app, &delivery.openid)));
-    let numbered: Vec<_> = (0i64..).zip(claimed.iter()).zip(places).collect();
-    let mut ends = Vec::with_capacity(numbered.len());
-    for (count, wanted) in padded(&numbered) {
-        let mut query = sqlx::query_as::<_, (i64, Option<i64>)>(EXPIRY.text(count));
-        for ((n, delivery), place) in wanted {
-            query = query
-                .bind(*n)
-                .bind(delivery.app.as_str())
-                .bind(delivery.openid.as_str())
-                .bind(*place);
-        }
-        ends.extend(query.fetch_all(&mut *conn).await?);
-    }
-    for (n, end) in ends {
-        let Some(delivery) = usize::try_from(n).ok().and_then(|n| claimed.get_mut(n)) else {
-            continue;
-        };
+    let mut select = db.prepare_cached(
+        "select iif(j.seq is null, c.ledger_until, j.ledger_until) from (select 1) \
+         left join contact_journal j on j.seq = ?3 and j.openid = ?2 and j.app = ?1 \
+         left join contacts c on j.seq is null and c.app = ?1 and c.openid = ?2",
+    )?;
+    for (delivery, place) in claimed.iter_mut().zip(places) {
+        let user = params![delivery.app.as_str(), delivery.openid.as_str(), place];
+        let end: Option<i64> = select.query_row(user, |row| row.get(0))?;
         delivery.expires = end.and_then(|end| Timestamp::from_millisecond(end).ok());
     }
     Ok(())
@@ -334,88 +304,62 @@ impl<'a> Change<'a> {
     }
 }
 
-static SETTLE: Rows = Rows::new(
-    "with done (id, status, due, uncertain, errcode, error, settled) as (values",
-    "(cast(? as bigint), ?, cast(? as bigint), cast(? as bigint), cast(? as bigint), ?, cast(? as bigint))",
-    ") update or fail messages set status = done.status, due = coalesce(done.due, messages.due), \
-     uncertain = messages.uncertain + done.uncertain, errcode = done.errcode, error = done.error, \
-     settled = done.settled, lease = null \
-     from done where messages.id = done.id and messages.status = 'queued' returning id",
-);
+const SETTLE: &str = "update messages set status = ?2, due = coalesce(?3, due), uncertain = uncertain + ?4, \
+    errcode = ?5, error = ?6, settled = ?7, lease = null where id = ?1 and status = 'queued'";
 
-async fn settle(
-    conn: &mut SqliteConnection,
+fn settle(
+    db: &rusqlite::Connection,
     settlements: &[Settlement],
     gap: Duration,
     journal: &Journal,
 ) -> Result<(), StoreError> {
-    let mut changed = HashSet::with_capacity(settlements.len());
-    for (count, settlements) in padded(settlements) {
-        let mut query = sqlx::query_scalar::<_, i64>(SETTLE.text(count));
-        for Settlement { id, outcome, at, .. } in settlements {
-            let change = Change::of(outcome);
-            let settled = (change.status != OutboundStatus::Queued).then(|| at.as_millisecond());
-            query = query
-                .bind(id.as_i64())
-                .bind(change.status.as_str())
-                .bind(change.due.map(Timestamp::as_millisecond))
-                .bind(i64::from(change.uncertain))
-                .bind(change.errcode)
-                .bind(change.error)
-                .bind(settled);
+    let mut update = db.prepare_cached(SETTLE)?;
+    for settlement in settlements {
+        let change = Change::of(&settlement.outcome);
+        let settled = (change.status != OutboundStatus::Queued).then(|| settlement.at.as_millisecond());
+        let changed = update.execute(params![
+            settlement.id.as_i64(),
+            change.status.as_str(),
+            change.due.map(Timestamp::as_millisecond),
+            change.uncertain,
+            change.errcode,
+            change.error,
+            settled,
+        ])?;
+        if changed == 0 {
+            continue;
         }
-        changed.extend(query.fetch_all(&mut *conn).await?);
-    }
-    let settled: Vec<&Settlement> = settlements
-        .iter()
-        .filter(|settlement| changed.remove(&settlement.id.as_i64()))
-        .collect();
-    postpone(conn, &settled, gap).await?;
-    for settlement in &settled {
+        postpone(db, settlement, gap)?;
         let (app, openid) = (&settlement.app, &settlement.openid);
         let never_sent = matches!(settlement.outcome, Outcome::Failed { .. } | Outcome::Dropped(_));
         if settlement.quota_spent {
             let set = change!("ledger_left = 0");
-            contact::update(conn, app, openid, journal.place(app, openid), set, |query| query).await?;
+            contact::update_directly(db, app, openid, journal.place(app, openid), set)?;
         } else if never_sent {
-            contact::give_back(conn, app, openid, journal.place(app, openid)).await?;
+            let set = change!("ledger_left = ledger_left + 1");
+            contact::update_directly(db, app, openid, journal.place(app, openid), set)?;
         }
     }
     Ok(())
 }
 
-static POSTPONE: Rows = Rows::new(
-    "with moved (app, openid, due) as (values",
-    "(?, ?, cast(? as bigint))",
-    ") update or fail messages set due = moved.due from moved where messages.status = 'queued' and messages.alone is null \
-     and messages.app = moved.app and messages.openid = moved.openid and messages.due < moved.due",
-);
+const POSTPONE: &str = "update or fail messages set due = ?3 where status = 'queued' and alone is null \
+    and app = ?1 and openid = ?2 and due < ?3";
 
 /// Moves a user's queued replies behind a retry, or to the end of the gap: they wait for their head anyway, and would
 /// only be in the way of [`CLAIM`] meanwhile.
-async fn postpone(
-    conn: &mut SqliteConnection,
-    settled: &[&Settlement],
-    gap: Duration,
-) -> Result<(), StoreError> {
-    let moved: Vec<(&Settlement, Timestamp)> = settled
-        .iter()
-        .filter_map(|settlement| match &settlement.outcome {
-            Outcome::Retry { due, .. } => Some((*settlement, *due)),
-            _ if gap.is_zero() => None,
-            _ => Some((*settlement, clock::after(settlement.at, gap))),
-        })
-        .collect();
-    for (count, moved) in padded(&moved) {
-        let mut query = sqlx::query(POSTPONE.text(count));
-        for (settlement, due) in moved {
-            query = query
-                .bind(settlement.app.as_str())
-                .bind(settlement.openid.as_str())
-                .bind(due.as_millisecond());
-        }
-        query.execute(&mut *conn).await?;
-    }
+fn postpone(db: &rusqlite::Connection, settled: &Settlement, gap: Duration) -> Result<(), StoreError> {
+    let due = match &settled.outcome {
+        Outcome::Retry { due, .. } => *due,
+        _ if gap.is_zero() => return Ok(()),
+        _ => clock::after(settled.at, gap),
+    };
+    let mut update = db.prepare_cached(POSTPONE)?;
+    update.execute(params![
+        settled.app.as_str(),
+        settled.openid.as_str(),
+        due.as_millisecond()
+    ])?;
     Ok(())
 }
 
@@ -816,12 +760,12 @@ mod tests {
             typing.contains("messages USING COVERING INDEX messages_typing"),
             "{typing}"
         );
-        let postpone = plan(&bench, POSTPONE.text(64)).await;
+        let postpone = plan(&bench, POSTPONE).await;
         assert!(
             postpone.contains("messages USING INDEX messages_by_queue (app=? AND openid=?)"),
             "{postpone}"
         );
-        let plan = plan(&bench, SETTLE.text(64)).await;
+        let plan = plan(&bench, SETTLE).await;
         assert!(
             plan.contains("SEARCH messages USING INTEGER PRIMARY KEY"),
             "{plan}"
