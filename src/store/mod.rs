@@ -1,6 +1,6 @@
 //! The log and the outbox in it; the only room with SQL. Knows nothing of rules or of WeChat.
 //!
-//! All that the daemon writes goes through one task that owns the one writing connection (`commit`): whatever has
+//! All that the daemon writes goes through one thread that owns the one writing connection (`commit`): whatever has
 //! come is written in one transaction, then everybody is answered. Readers have connections of their own.
 //!
 //! Times are integers, enums and JSON are text.
@@ -32,6 +32,7 @@ mod picture_states;
 mod pictures;
 mod queue;
 mod replay;
+mod requests;
 mod resend;
 mod retention;
 mod row;
@@ -57,7 +58,6 @@ pub use audit::Audit;
 pub use backup::BackupError;
 pub use bell::OutboxBell;
 pub use by_hand::{ByHand, Standing};
-pub use commit::{Arrival, Judge, RecordError, Recorded};
 pub use conversations::{Conversation, ConversationFilter, Conversations};
 pub use counts::{DeliveryFailure, HourCounts, HourLatency, Replies, Taken};
 pub use cursor::{Cursor, ParseCursorError};
@@ -73,6 +73,7 @@ pub use picture_states::PictureState;
 pub use pictures::{Picture, WaitingPicture};
 pub use queue::{OutboxCounts, OutboxEntry};
 pub use replay::{Past, PastExtent, PastReply};
+pub use requests::{Arrival, Judge, RecordError, Recorded};
 pub use retention::Housekeeping;
 pub use rule_sets::{RuleSetSwap, StoredRuleSet};
 pub use search::Found;

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::arrivals::Turns;
-use super::commit::{Request, Requests, WAITING, Writer};
+use super::commit::Writer;
 use super::index::{Index, Indexer};
 use super::journal::{self, Journal};
+use super::requests::{Request, Requests, WAITING};
 use super::{OpenError, OutboxBell, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
 use crate::metrics::Metrics;
@@ -91,7 +92,6 @@ impl Store {
             .clone()
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WRITER_PATIENCE)
-            .row_buffer_size(256) // a claim's rows without a pause between the driver's thread and ours
             // What is erased is overwritten, not just let go of. Always, for a row leaves traces whenever it is moved.
             .pragma("secure_delete", "on")
             // Not in a file, what takes back a statement that fails: every page of it is copied there before it is changed.

@@ -1,0 +1,295 @@
+//! What is asked of the writer, and the groups that it takes it in.
+//!
+//! There is no timer and no fixed size: a message that comes alone is written alone; while a commit runs, the next group
+//! gathers.
+
+use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{Store, StoreError};
+use crate::message::{Answer, Facts, Inbound, InboundStatus, MessageId, Verdict};
+
+/// How many requests may wait. At some 10,000 a second that is less than WeChat's patience (5 s) by far; whoever
+/// comes after is told at once, and WeChat pushes again.
+pub(super) const WAITING: usize = 4096;
+
+/// The most requests in one transaction: beyond it a group hardly gets cheaper, and its first waits for its last.
+const GROUP: usize = 256;
+
+/// Judges a message inside the transaction. Must be quick, must not block; may be asked again if the transaction is.
+pub type Judge = Box<dyn Fn(&Inbound, &Facts<'_>) -> Verdict + Send + Sync>;
+
+/// A message to be recorded.
+pub struct Arrival {
+    /// The message.
+    pub inbound: Inbound,
+    /// A hash of the (timestamp, nonce) pair that its push was signed with, for [`Store::recent_nonces`].
+    pub nonce: Option<i64>,
+    /// Whether [`Facts::app_cooldowns`] is needed.
+    pub needs_app_cooldowns: bool,
+    /// What to make of it.
+    pub judge: Judge,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its key in the log (not always [`Inbound::id`], if another message had that).
+    pub id: MessageId,
+    /// What the push is answered with: for a duplicate, what the first was answered with.
+    pub answer: Answer,
+    /// Whether it had been recorded before.
+    pub duplicate: bool,
+    /// How it was taken.
+    pub status: InboundStatus,
+}
+
+/// Why a message could not be recorded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Too many messages wait already.
+    #[error("the queue to the database is full")]
+    Full,
+    /// A fault of ours: the judge panicked.
+    #[error("judging the message failed (please report this): {0}")]
+    Judge(String),
+    /// The database failed, or the store is closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Records one message and gives its answer once it is durable. Dropping the future does not take the message
+    /// back.
+    pub async fn record(&self, arrival: Arrival) -> Result<Recorded, RecordError> {
+        let (answer, outcome) = oneshot::channel();
+        self.requests()
+            .try_send(Request::Arrival(Box::new(arrival), answer))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => RecordError::Full,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed.into(),
+            })?;
+        outcome.await.unwrap_or(Err(StoreError::Closed.into()))
+    }
+
+    /// Runs `work` in the next group's transaction; it may run again if the transaction does.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
+    {
+        self.write_pages(1, work).await
+    }
+
+    /// The same for work that changes about so many pages, so that the WAL is looked after in time.
+    pub(super) async fn write_pages<T, F>(&self, pages: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
+    {
+        self.ask(work, |write| Request::Write(write, pages)).await
+    }
+
+    /// The same for work that needs no driver: it holds up nobody but by its statements.
+    pub(super) async fn write_directly<T, F>(&self, pages: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.ask(work, |write| Request::Direct(write, pages)).await
+    }
+
+    async fn ask<T, F>(
+        &self,
+        work: F,
+        request: impl FnOnce(Box<Write<T, F>>) -> Request,
+    ) -> Result<T, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let write = Write {
+            work,
+            done: None,
+            answer,
+        };
+        self.requests()
+            .send(request(Box::new(write)))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// What can be asked of the writer; beside other writes, how many pages they change.
+pub(super) enum Request {
+    Arrival(Box<Arrival>, oneshot::Sender<Result<Recorded, RecordError>>),
+    Write(Box<dyn Job>, usize),
+    Direct(Box<dyn DirectJob>, usize),
+}
+
+/// Whoever waits for another write, its result's type forgotten.
+pub(super) trait Asked: Send {
+    fn fail(&mut self, error: StoreError);
+    /// Answers with what the last run came to.
+    fn answer(self: Box<Self>);
+}
+
+/// A write through the driver.
+pub(super) trait Job: Asked {
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// A write without it.
+pub(super) trait DirectJob: Asked {
+    fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError>;
+}
+
+struct Write<T, F> {
+    work: F,
+    done: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: Send> Asked for Write<T, F> {
+    fn fail(&mut self, error: StoreError) {
+        self.done = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        // Whoever asked may have gone; what was written stays written.
+        let _ = self.answer.send(self.done.unwrap_or(Err(StoreError::Closed)));
+    }
+}
+
+impl<T, F> Job for Write<T, F>
+where
+    T: Send,
+    F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send,
+{
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.done = Some(Ok((self.work)(conn).await?));
+            Ok(())
+        })
+    }
+}
+
+impl<T, F> DirectJob for Write<T, F>
+where
+    T: Send,
+    F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError> {
+        self.done = Some(Ok((self.work)(db)?));
+        Ok(())
+    }
+}
+
+/// What one transaction works on, in this order.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) answers: Vec<oneshot::Sender<Result<Recorded, RecordError>>>,
+    pub(super) direct: Vec<Box<dyn DirectJob>>,
+    pub(super) jobs: Vec<Box<dyn Job>>,
+    /// Those that the jobs of both kinds change.
+    pub(super) pages: usize,
+}
+
+impl Group {
+    fn of(requests: impl Iterator<Item = Request>) -> Self {
+        let mut group = Self::default();
+        for request in requests {
+            match request {
+                Request::Arrival(arrival, answer) => {
+                    group.arrivals.push(*arrival);
+                    group.answers.push(answer);
+                }
+                Request::Write(job, pages) => {
+                    group.jobs.push(job);
+                    group.pages += pages;
+                }
+                Request::Direct(job, pages) => {
+                    group.direct.push(job);
+                    group.pages += pages;
+                }
+            }
+        }
+        group
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.arrivals.len() + self.direct.len() + self.jobs.len()
+    }
+
+    /// Whether it has others than messages.
+    pub(super) fn has_jobs(&self) -> bool {
+        self.direct.len() + self.jobs.len() > 0
+    }
+}
+
+/// Where groups come from: whatever has been asked for when the next one is taken.
+pub(super) struct Requests {
+    pub(super) waiting: mpsc::Receiver<Request>,
+    pub(super) closing: CancellationToken,
+}
+
+impl Requests {
+    /// None when all [`Store`]s are gone, or `closing` and all is taken that was handed in.
+    pub(super) async fn next(&mut self) -> Option<Group> {
+        let mut taken = Vec::with_capacity(GROUP);
+        loop {
+            tokio::select! {
+                count = self.waiting.recv_many(&mut taken, GROUP) => {
+                    return (count > 0).then(|| Group::of(taken.into_iter()));
+                }
+                () = self.closing.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+
+    use crate::store::RecordError;
+    use crate::store::testing::{Bench, answering, arrival, inbound};
+
+    #[tokio::test]
+    async fn a_full_queue_is_told_at_once() {
+        let bench = Bench::new().await;
+        let mut raw = bench.raw().await;
+        sqlx::query("begin immediate")
+            .execute(&mut raw)
+            .await
+            .expect("locked");
+        let too_many = (0..super::WAITING as u64 + 1000).map(|n| {
+            let store = bench.store.clone();
+            tokio::spawn(async move { store.record(arrival(inbound(n, "oAlice"), answering(&[]))).await })
+        });
+        let pushes: Vec<_> = too_many.collect();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let told = pushes.iter().filter(|push| push.is_finished()).count();
+        sqlx::query("rollback").execute(&mut raw).await.expect("unlocked");
+        let outcomes = join_all(pushes)
+            .await
+            .into_iter()
+            .map(|joined| joined.expect("no panic"));
+        let full = outcomes
+            .filter(|outcome| matches!(outcome, Err(RecordError::Full)))
+            .count();
+        assert!((1000 - super::GROUP..=1000).contains(&full), "{full}");
+        assert_eq!(told, full);
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_loses_nothing() {
+        let bench = Bench::new().await;
+        let push = bench.record(inbound(1, "oAlice"), answering(&["x"]));
+        assert!(tokio::time::timeout(Duration::ZERO, push).await.is_err());
+        assert!(bench.receive(1, "oAlice", &["x"]).await.duplicate);
+    }
+}
