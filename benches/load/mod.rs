@@ -13,6 +13,7 @@ pub mod bare;
 pub mod disk;
 pub mod pushes;
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -155,7 +156,8 @@ pub fn open_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, rat
     let mut events = Events::with_capacity(connections);
     let timer = Token(connections);
     let waker = Waker::new(poll.registry(), timer).expect("a waker");
-    let mut idle: Vec<usize> = (0..connections).collect();
+    // In turn: one that is never needed would be closed as idle.
+    let mut idle: VecDeque<usize> = (0..connections).collect();
     let (due, mut sent) = (AtomicUsize::new(0), 0);
     let start = Instant::now();
     let mut report = Report {
@@ -195,12 +197,12 @@ pub fn open_loop(addr: SocketAddr, requests: &[Vec<u8>], connections: usize, rat
                     if let Some((length, right)) = answered(&connection.answer, is_success) {
                         connection.answer.drain(..length);
                         report.note(connection, right);
-                        idle.push(event.token().0);
+                        idle.push_back(event.token().0);
                     }
                 }
             }
             while sent < due.load(Ordering::Acquire)
-                && let Some(n) = idle.pop()
+                && let Some(n) = idle.pop_front()
             {
                 let connection = &mut open[n];
                 begin(connection, &mut sent, requests.len());
