@@ -120,26 +120,27 @@ impl Writer {
                 return requests.next().await;
             }
         };
-        let (next, sound) = loop {
+        loop {
             let begun = Instant::now();
             let mut written = self.directly(&db, &mut group, false);
             if self.is_spoilt(&written, &group) {
                 written = self.directly(&db, &mut group, true);
             }
             self.observe(begun, &group, &written);
-            let sound = self.finish(group, written) && db.is_autocommit();
-            match requests.next().await {
-                Some(next) if sound && next.jobs.is_empty() => group = next,
-                next => break (next, sound),
+            if !(self.finish(group, written) && db.is_autocommit()) {
+                drop(db);
+                close(connection).await;
+                return requests.next().await;
             }
-        };
-        drop(db);
-        if sound {
-            self.connection = Some(connection);
-        } else {
-            close(connection).await;
+            match requests.next().await {
+                Some(next) if next.jobs.is_empty() => group = next,
+                next => {
+                    drop(db);
+                    self.connection = Some(connection);
+                    return next;
+                }
+            }
         }
-        next
     }
 
     /// Commits a group of which a part needs the driver.

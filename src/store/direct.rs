@@ -65,12 +65,48 @@ impl WritingConnection {
         })
     }
 
-    /// Ends a transaction that may be open, and closes.
+    /// Closes it; a transaction that is open is taken back.
     pub(super) async fn close(self) -> Result<(), StoreError> {
         let Self { direct, mut driver } = self;
         let aside = driver.lock_handle().await?;
         drop(ManuallyDrop::into_inner(direct));
         drop(aside);
         Ok(driver.close().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_ways_lead_to_one_connection_that_closes_without_remains() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("t.db"))
+            .create_if_missing(true);
+        let mut connection = WritingConnection::open(&options).await.expect("opens");
+        let db = connection.direct().await.expect("stands aside");
+        db.execute_batch("create table t (x); begin").expect("executed");
+        db.prepare_cached("insert into t values (?1)")
+            .and_then(|mut insert| insert.execute([7]))
+            .expect("inserted");
+        drop(db);
+        let count = "select count(*) from t";
+        let seen: i64 = sqlx::query_scalar(count)
+            .fetch_one(connection.driver())
+            .await
+            .expect("read");
+        assert_eq!(seen, 1, "in the transaction that is open");
+        sqlx::query("rollback")
+            .execute(connection.driver())
+            .await
+            .expect("taken back");
+        let db = connection.direct().await.expect("stands aside");
+        let left: i64 = db.query_row(count, [], |row| row.get(0)).expect("read");
+        assert_eq!((left, db.is_autocommit()), (0, true));
+        drop(db);
+        // The driver's thread would panic over a statement that it does not know.
+        connection.close().await.expect("closed");
     }
 }
