@@ -9,7 +9,7 @@ const RULES: &str = "[[rule]]\nname = \"any\"\nreply = \"好\"\n";
 
 /// The page without the time that the push took.
 fn pushed(page: &str) -> String {
-    regex::Regex::new("after [0-9.]+m?s")
+    regex::Regex::new("after [0-9.]+(m|µ)?s")
         .expect("a pattern")
         .replace(page, "after 1ms")
         .into_owned()
