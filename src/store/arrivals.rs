@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 
 use super::contact::{self, User, contact_columns};
 use super::journal::Journal;
-use super::row::{At, Columns, DirectCells};
+use super::row::{At, Cells, Columns};
 use super::write::{Place, Row, Users, write};
 use super::{Arrival, RecordError, Recorded, StoreError};
 use crate::clock::Clock;
@@ -269,7 +269,7 @@ impl Existing {
     }
 
     /// Reads `app, openid, dedup_key, status, answer`.
-    fn read(cells: &mut impl Columns, id: MessageId) -> Result<Option<Self>, StoreError> {
+    fn read(cells: &mut Cells<'_, impl Columns>, id: MessageId) -> Result<Option<Self>, StoreError> {
         let at = At {
             table: "messages",
             row: &id,
@@ -342,7 +342,7 @@ impl Known {
             let mut rows = load.query(params![id.as_i64(), app, openid, turn, place])?;
             let mut existing = None;
             if let Some(row) = rows.next()? {
-                let mut cells = DirectCells::of(row);
+                let mut cells = Cells::of(row);
                 let queue_end = cells.integer()?;
                 existing = Existing::read(&mut cells, id)?;
                 let user = User::read(&mut cells, &inbound.openid)?;
@@ -376,7 +376,7 @@ impl Known {
                     )?;
                     let mut rows = select.query([id.as_i64()])?;
                     let existing = match rows.next()? {
-                        Some(row) => Existing::read(&mut DirectCells::of(row), id)?,
+                        Some(row) => Existing::read(&mut Cells::of(row), id)?,
                         None => None,
                     };
                     self.rows.entry(id).or_insert(existing)

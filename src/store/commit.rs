@@ -101,9 +101,18 @@ impl Writer {
             return Ok(connection);
         }
         let mut connection = WritingConnection::open(&self.options).await?;
-        self.turns.go_on(connection.driver()).await?;
-        self.journal.load(connection.driver()).await?;
-        Ok(connection)
+        let read = async {
+            self.turns.go_on(connection.driver()).await?;
+            self.journal.load(connection.driver()).await
+        }
+        .await;
+        match read {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                close(connection).await;
+                Err(error)
+            }
+        }
     }
 
     /// Commits groups as long as none comes that needs the driver; gives the one that does.

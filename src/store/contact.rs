@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, params};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::row::{At, Cells, Columns, DirectCells, to_json};
+use super::row::{At, Cells, Columns, to_json};
 use super::{Store, StoreError};
 use crate::message::{AppName, Contact, Cooldowns, DialogState, Ledger, MessageId, OpenId, RuleName};
 
@@ -100,7 +100,7 @@ pub(super) struct User {
 
 impl User {
     /// Reads [`contact_columns`]; a user who was never written is the default one.
-    pub(super) fn read(cells: &mut impl Columns, openid: &OpenId) -> Result<Self, StoreError> {
+    pub(super) fn read(cells: &mut Cells<'_, impl Columns>, openid: &OpenId) -> Result<Self, StoreError> {
         let at = At {
             table: "contacts",
             row: openid,
@@ -281,21 +281,16 @@ pub(super) async fn end_loneliness(
 }
 
 /// Gives a user's place in the quota back: WeChat did not count what had it, so another may go instead.
+pub(super) const GIVE_BACK: [&str; 2] = change!("ledger_left = ledger_left + 1");
+
+/// Does so through the driver.
 pub(super) async fn give_back(
     conn: &mut SqliteConnection,
     app: &AppName,
     openid: &OpenId,
     place: Option<i64>,
 ) -> Result<(), StoreError> {
-    update(
-        conn,
-        app,
-        openid,
-        place,
-        change!("ledger_left = ledger_left + 1"),
-        |query| query,
-    )
-    .await?;
+    update(conn, app, openid, place, GIVE_BACK, |query| query).await?;
     Ok(())
 }
 
@@ -303,7 +298,7 @@ pub(super) async fn give_back(
 const APP_COOLDOWNS: &str = "select rule, until from app_cooldowns where app = $1 and until > $2";
 
 /// Reads a row of [`APP_COOLDOWNS`].
-fn app_cooldown(cells: &mut impl Columns) -> Result<(RuleName, Timestamp), StoreError> {
+fn app_cooldown(cells: &mut Cells<'_, impl Columns>) -> Result<(RuleName, Timestamp), StoreError> {
     let rule = cells.text()?.unwrap_or_default();
     let at = At {
         table: "app_cooldowns",
@@ -323,7 +318,7 @@ pub(super) fn app_cooldowns(
     let mut rows = select.query(params![app.as_str(), now.as_millisecond()])?;
     let mut running = Cooldowns::new();
     while let Some(row) = rows.next()? {
-        let (rule, until) = app_cooldown(&mut DirectCells::of(row))?;
+        let (rule, until) = app_cooldown(&mut Cells::of(row))?;
         running.insert(rule, until);
     }
     Ok(running)

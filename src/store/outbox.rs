@@ -13,7 +13,7 @@ use sqlx::SqliteConnection;
 
 use super::contact::{self, change};
 use super::journal::Journal;
-use super::row::{At, Columns, DirectCells};
+use super::row::{At, Cells, Columns};
 use super::{Store, StoreError};
 use crate::clock;
 use crate::message::{AppName, Delivery, MessageId, OpenId, OutboundStatus, Outcome, Reply, Settlement};
@@ -202,7 +202,7 @@ fn claim(
         let mut rows = claim.query([until, now, limit, webhooks])?;
         while let Some(row) = rows.next()? {
             let id = MessageId::from_i64(row.get(0)?);
-            let mut cells = DirectCells::of(row);
+            let mut cells = Cells::of(row);
             cells.skip(1);
             match delivery(id, &mut cells) {
                 Ok(delivery) => claimed.push(delivery),
@@ -222,7 +222,7 @@ fn claim(
     Ok(claimed.into_iter().map(|(_, delivery)| delivery).collect())
 }
 
-fn delivery(id: MessageId, cells: &mut impl Columns) -> Result<(i64, Delivery), StoreError> {
+fn delivery(id: MessageId, cells: &mut Cells<'_, impl Columns>) -> Result<(i64, Delivery), StoreError> {
     let at = At {
         table: "messages",
         row: &id,
@@ -336,7 +336,7 @@ fn settle(
             let set = change!("ledger_left = 0");
             contact::update_directly(db, app, openid, journal.place(app, openid), set)?;
         } else if never_sent {
-            let set = change!("ledger_left = ledger_left + 1");
+            let set = contact::GIVE_BACK;
             contact::update_directly(db, app, openid, journal.place(app, openid), set)?;
         }
     }

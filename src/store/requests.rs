@@ -128,19 +128,19 @@ pub(super) enum Request {
 }
 
 /// Whoever waits for another write, its result's type forgotten.
-pub(super) trait Asked: Send {
+pub(super) trait Waiter: Send {
     fn fail(&mut self, error: StoreError);
     /// Answers with what the last run came to.
     fn answer(self: Box<Self>);
 }
 
 /// A write through the driver.
-pub(super) trait Job: Asked {
+pub(super) trait Job: Waiter {
     fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// A write without it.
-pub(super) trait DirectJob: Asked {
+pub(super) trait DirectJob: Waiter {
     fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError>;
 }
 
@@ -150,7 +150,7 @@ struct Write<T, F> {
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, F: Send> Asked for Write<T, F> {
+impl<T: Send, F: Send> Waiter for Write<T, F> {
     fn fail(&mut self, error: StoreError) {
         self.done = Some(Err(error));
     }

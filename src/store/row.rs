@@ -3,7 +3,6 @@
 use std::fmt::Display;
 
 use jiff::Timestamp;
-use rusqlite::types::FromSql;
 use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
@@ -12,74 +11,67 @@ use sqlx::{Decode, Row, Sqlite, Type};
 
 use super::StoreError;
 
+/// Whatever has read a row: the driver, or who does without.
+pub(super) trait Columns {
+    fn integer(&self, column: usize) -> Result<Option<i64>, StoreError>;
+    fn text(&self, column: usize) -> Result<Option<String>, StoreError>;
+}
+
+impl Columns for SqliteRow {
+    fn integer(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.try_get(column)?)
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn integer(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        Ok(self.get(column)?)
+    }
+
+    fn text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.get(column)?)
+    }
+}
+
 /// Reads a row's columns from left to right.
-pub(super) struct Cells<'r> {
-    row: &'r SqliteRow,
+pub(super) struct Cells<'r, R = SqliteRow> {
+    row: &'r R,
     next: usize,
+}
+
+impl<'r, R: Columns> Cells<'r, R> {
+    pub(super) fn of(row: &'r R) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn integer(&mut self) -> Result<Option<i64>, StoreError> {
+        let column = self.pass();
+        self.row.integer(column)
+    }
+
+    pub(super) fn text(&mut self) -> Result<Option<String>, StoreError> {
+        let column = self.pass();
+        self.row.text(column)
+    }
+
+    pub(super) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
+    fn pass(&mut self) -> usize {
+        self.next += 1;
+        self.next - 1
+    }
 }
 
 impl<'r> Cells<'r> {
-    pub(super) fn of(row: &'r SqliteRow) -> Self {
-        Self { row, next: 0 }
-    }
-
     pub(super) fn next<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, StoreError> {
-        let value = self.row.try_get(self.next)?;
-        self.next += 1;
-        Ok(value)
-    }
-}
-
-/// A row's columns from left to right, whoever has read it.
-pub(super) trait Columns {
-    fn integer(&mut self) -> Result<Option<i64>, StoreError>;
-    fn text(&mut self) -> Result<Option<String>, StoreError>;
-    fn skip(&mut self, columns: usize);
-}
-
-impl Columns for Cells<'_> {
-    fn integer(&mut self) -> Result<Option<i64>, StoreError> {
-        self.next()
-    }
-
-    fn text(&mut self) -> Result<Option<String>, StoreError> {
-        self.next()
-    }
-
-    fn skip(&mut self, columns: usize) {
-        self.next += columns;
-    }
-}
-
-/// A row that was read without the driver.
-pub(super) struct DirectCells<'r> {
-    row: &'r rusqlite::Row<'r>,
-    next: usize,
-}
-
-impl<'r> DirectCells<'r> {
-    pub(super) fn of(row: &'r rusqlite::Row<'r>) -> Self {
-        Self { row, next: 0 }
-    }
-
-    fn value<T: FromSql>(&mut self) -> Result<T, StoreError> {
-        let value = self.row.get(self.next)?;
-        self.next += 1;
-        Ok(value)
-    }
-}
-
-impl Columns for DirectCells<'_> {
-    fn integer(&mut self) -> Result<Option<i64>, StoreError> {
-        self.value()
-    }
-
-    fn text(&mut self) -> Result<Option<String>, StoreError> {
-        self.value()
-    }
-
-    fn skip(&mut self, columns: usize) {
-        self.next += columns;
+        let column = self.pass();
+        Ok(self.row.try_get(column)?)
     }
 }
 
