@@ -244,6 +244,10 @@ mod tests {
         );
         assert_eq!(json("<xml/>"), "{}");
         assert_eq!(
+            json("<xml><a x='1' >1</a >\n<b\n/></xml\t>"),
+            r#"{"a":"1","b":""}"#
+        );
+        assert_eq!(
             json("<?xml version=\"1.0\"?>\n<!-- hi --><xml a=\"1\">\n <a>1</a>\n</xml>\n"),
             r#"{"a":"1"}"#
         );
