@@ -11,9 +11,10 @@ use sqlx::SqliteConnection;
 
 use super::contact::{self, User, contact_columns};
 use super::journal::Journal;
+use super::requests::Prepared;
 use super::row::{At, Cells, Columns};
 use super::write::{Place, Row, Users, write};
-use super::{Arrival, RecordError, Recorded, StoreError};
+use super::{RecordError, Recorded, StoreError};
 use crate::clock::Clock;
 use crate::message::{Answer, AppName, Cooldowns, Facts, Inbound, InboundStatus, MessageId, OpenId, Verdict};
 
@@ -66,18 +67,19 @@ pub(super) struct Added {
 /// Records messages in their order. Gives each one's outcome, and what was added to the log.
 pub(super) fn record(
     db: &rusqlite::Connection,
-    arrivals: &[Arrival],
+    messages: &[&Prepared],
     clock: &dyn Clock,
     turns: &Turns,
     journal: &Journal,
 ) -> Result<(Vec<Result<Recorded, RecordError>>, Added), StoreError> {
-    let mut known = Known::load(db, arrivals, clock, turns, journal)?;
-    let mut outcomes = Vec::with_capacity(arrivals.len());
-    let mut rows = Vec::with_capacity(arrivals.len() * 2);
+    let mut known = Known::load(db, messages, clock, turns, journal)?;
+    let mut outcomes = Vec::with_capacity(messages.len());
+    let mut rows = Vec::with_capacity(messages.len() * 2);
     let mut lonely_no_more = Vec::new();
     let mut added = Added::default();
 
-    for arrival in arrivals {
+    for message in messages {
+        let arrival = &message.arrival;
         let inbound = &arrival.inbound;
         let id = match known.find(db, inbound)? {
             Found::Before(recorded) => {
@@ -110,7 +112,7 @@ pub(super) fn record(
             outbound.truncate(MessageId::MAX_REPLIES);
         }
 
-        rows.push(Row::inbound(id, arrival, &decision, user.user.latest)?);
+        rows.push(Row::inbound(id, message, &decision, user.user.latest)?);
         let mut queued = Vec::new();
         for (slot, outbound) in outbound.iter().enumerate() {
             added.typing |= outbound.typing && outbound.dropped.is_none();
@@ -299,43 +301,44 @@ impl Existing {
     }
 }
 
+/// What is usually needed of one message: the message with the same key, the user, and where their queue ends. Of a stranger with
+/// a new message it gives no row. ?1 is the key, ?2 the app, ?3 the openid, ?4 the turn, ?5 the user's place in the journal.
+const LOAD: &str = concat!(
+    "select \
+         (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
+           and q.app = ?2 and q.openid = ?3 and q.turn <= ?4 \
+           union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
+           and a.alone = 1 and a.status = 'queued' and a.turn <= ?4)), \
+         m.app, m.openid, m.dedup_key, m.status, m.answer, ",
+    contact_columns!(),
+    " from (select 1) left join messages m on m.id = ?1 \
+         left join contact_journal j on j.seq = ?5 and j.openid = ?3 and j.app = ?2 \
+         left join contacts c on j.seq is null and c.app = ?2 and c.openid = ?3 \
+         where m.id is not null or j.seq is not null or c.app is not null"
+);
+
 impl Known {
-    /// One statement a message asks for all that is usually needed: the message with the same key, the user, and where
-    /// their queue ends. Of a stranger with a new message it gives no row.
     fn load(
         db: &rusqlite::Connection,
-        arrivals: &[Arrival],
+        messages: &[&Prepared],
         clock: &dyn Clock,
         turns: &Turns,
         journal: &Journal,
     ) -> Result<Self, StoreError> {
-        // ?1 id, ?2 app, ?3 openid, ?4 turn, ?5 the user's place in the journal
-        const LOAD: &str = concat!(
-            "select \
-             (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
-               and q.app = ?2 and q.openid = ?3 and q.turn <= ?4 \
-               union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
-               and a.alone = 1 and a.status = 'queued' and a.turn <= ?4)), \
-             m.app, m.openid, m.dedup_key, m.status, m.answer, ",
-            contact_columns!(),
-            " from (select 1) left join messages m on m.id = ?1 \
-             left join contact_journal j on j.seq = ?5 and j.openid = ?3 and j.app = ?2 \
-             left join contacts c on j.seq is null and c.app = ?2 and c.openid = ?3 \
-             where m.id is not null or j.seq is not null or c.app is not null"
-        );
         let mut known = Self {
-            rows: HashMap::with_capacity(arrivals.len() * 2),
-            users: HashMap::with_capacity(arrivals.len()),
+            rows: HashMap::with_capacity(messages.len() * 2),
+            users: HashMap::with_capacity(messages.len()),
             app_cooldowns: HashMap::new(),
         };
         let now = clock.now();
         let turn = turns.peek(now);
-        let places = journal.places_of(arrivals.iter().map(|arrival| {
-            let inbound = &arrival.inbound;
+        let places = journal.places_of(messages.iter().map(|message| {
+            let inbound = &message.arrival.inbound;
             (&inbound.app, &inbound.openid)
         }));
         let mut load = db.prepare_cached(LOAD)?;
-        for (arrival, place) in arrivals.iter().zip(places) {
+        for (message, place) in messages.iter().zip(places) {
+            let arrival = &message.arrival;
             let inbound = &arrival.inbound;
             let id = inbound.id.message();
             let (app, openid) = (inbound.app.as_str(), inbound.openid.as_str());
@@ -401,7 +404,10 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use futures_util::future::join_all;
+    use sqlx::{AssertSqlSafe, Row as _};
 
+    use super::super::contact::APPEND;
+    use super::super::write::INSERT;
     use super::*;
     use crate::message::DropReason;
     use crate::store::log::{Filter, Order};
@@ -414,6 +420,21 @@ mod tests {
             .await
             .expect("read");
         entries.into_iter().map(|entry| entry.id).collect()
+    }
+
+    #[tokio::test]
+    async fn what_runs_for_every_push_fills_no_table_of_its_own() {
+        let bench = Bench::new().await;
+        let mut raw = bench.raw().await;
+        for sql in [LOAD, INSERT, APPEND] {
+            let explain = AssertSqlSafe(format!("explain {sql}"));
+            let steps = sqlx::query(explain).fetch_all(&mut raw).await.expect("explained");
+            let steps: Vec<String> = steps.iter().map(|row| row.get("opcode")).collect();
+            assert!(
+                !steps.iter().any(|step| step == "OpenEphemeral"),
+                "{sql}: {steps:?}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use super::arrivals::{self, Added, Turns};
 use super::direct::WritingConnection;
 use super::journal::Journal;
 use super::open::WRITER_PATIENCE;
-use super::requests::{Arrival, Group, Job, RecordError, Recorded, Requests};
+use super::requests::{Group, Job, Prepared, RecordError, Recorded, Requests};
 use super::{OutboxBell, StoreError};
 use crate::clock::SharedClock;
 use crate::message::AppName;
@@ -201,8 +201,8 @@ impl Writer {
                     self.tell_fault(None);
                 }
                 self.tell(&added, group.arrivals.len() + group.pages);
-                for (answer, outcome) in group.answers.into_iter().zip(outcomes) {
-                    let _ = answer.send(outcome); // a push whose sender hung up
+                for (pending, outcome) in group.arrivals.into_iter().zip(outcomes) {
+                    pending.answer(outcome);
                 }
                 group.direct.into_iter().for_each(|job| job.answer());
                 group.jobs.into_iter().for_each(|job| job.answer());
@@ -215,8 +215,8 @@ impl Writer {
                 if everyones {
                     self.tell_fault(Some(&error));
                 }
-                for answer in group.answers {
-                    let _ = answer.send(Err(error.clone().into()));
+                for pending in group.arrivals {
+                    pending.answer(Err(error.clone().into()));
                 }
                 for mut job in group.direct {
                     job.fail(error.clone());
@@ -280,17 +280,18 @@ impl Writer {
             db.execute_batch(PROBE)?;
         }
         let record =
-            |arrivals: &[Arrival]| arrivals::record(db, arrivals, &*self.clock, &self.turns, &self.journal);
+            |messages: &[&Prepared]| arrivals::record(db, messages, &*self.clock, &self.turns, &self.journal);
+        let messages: Vec<&Prepared> = group.arrivals.iter().map(|pending| &*pending.message).collect();
         if !apart {
-            let written = record(&group.arrivals)?;
+            let written = record(&messages)?;
             for job in &mut group.direct {
                 job.run(db)?;
             }
             return Ok(written);
         }
         let (mut outcomes, mut added) = (Outcomes::new(), Added::default());
-        for arrival in &group.arrivals {
-            match in_savepoint(db, || record(std::slice::from_ref(arrival))) {
+        for message in messages {
+            match in_savepoint(db, || record(&[message])) {
                 Ok((outcome, one)) => {
                     outcomes.extend(outcome);
                     added.rows.extend(one.rows);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::index::{HOUR, live};
+use super::queue::unsent;
 use super::row::{At, Cells, ceil_millis};
 use super::{Store, StoreError};
 use crate::latency::{Counts, RANGES, quantile};
@@ -270,10 +271,11 @@ impl Store {
         since: Timestamp,
         app: Option<&AppName>,
     ) -> Result<Vec<DeliveryFailure>, StoreError> {
-        let mut query = QueryBuilder::new(
-            "select m.status, m.errcode, m.error, count(*), max(m.time) from messages m \
-             where m.status in ('failed', 'dropped', 'uncertain') and m.time >= ",
-        );
+        let mut query = QueryBuilder::new(concat!(
+            "select m.status, m.errcode, m.error, count(*), max(m.time) from messages m where ",
+            unsent!(),
+            " and m.time >= "
+        ));
         query.push_bind(ceil_millis(since));
         if let Some(app) = app {
             query.push(" and m.app = ").push_bind(app.as_str());
@@ -309,10 +311,7 @@ async fn not_sent(
 ) -> Result<Vec<(i64, String, u64)>, StoreError> {
     let mut all = Vec::new();
     // The sign keeps SQLite from walking through all messages of the time rather than through the few that wait.
-    for (condition, time) in [
-        ("m.status in ('failed', 'dropped', 'uncertain')", "m.time"),
-        ("m.status = 'queued'", "+m.time"),
-    ] {
+    for (condition, time) in [(unsent!(), "m.time"), ("m.status = 'queued'", "+m.time")] {
         let mut query =
             QueryBuilder::new("select m.time / 3600000, m.status, count(*) from messages m where ");
         query

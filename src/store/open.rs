@@ -382,8 +382,9 @@ async fn compare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
+    use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 
+    use super::super::queue::unsent;
     use super::*;
     use crate::clock::SystemClock;
     use crate::store::log::{Filter, Order};
@@ -451,6 +452,68 @@ mod tests {
             .execute(&mut raw)
             .await;
         assert!(wrong.is_err(), "an inbound row can't be `sent`");
+    }
+
+    #[tokio::test]
+    async fn conditions_in_other_words_hold_for_the_rows_that_are_there_and_for_new_ones() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("t.db").display());
+        let mut conn = SqliteConnection::connect(&url).await.expect("opens");
+        let row = |id: i64, direction: &str, status: &str| {
+            AssertSqlSafe(format!(
+                "insert into messages (id, app, openid, direction, time, msg_type, fields, status, dedup_key, due, queued_at, turn) \
+                 values ({id}, 'shop', 'oAnn', '{direction}', 7, 'text', '{{}}', '{status}', 'k', 1, 1, 1)"
+            ))
+        };
+        let (before, after): (Vec<_>, Vec<_>) = MIGRATIONS.iter().partition(|own| own.version < 8);
+        for migration in before {
+            sqlx::raw_sql(migration.sql.clone())
+                .execute(&mut conn)
+                .await
+                .expect("migrates");
+        }
+        for (id, status) in [(2, "failed"), (3, "sent"), (4, "dropped"), (5, "uncertain")] {
+            conn.execute(row(id, "out", status)).await.expect("inserted");
+        }
+        let mut transaction = conn.begin().await.expect("begun");
+        for migration in after {
+            let done = sqlx::raw_sql(migration.sql.clone())
+                .execute(&mut *transaction)
+                .await;
+            done.expect("migrates");
+        }
+        transaction.commit().await.expect("committed");
+
+        let sound: String = sqlx::query_scalar("pragma integrity_check")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        assert_eq!(sound, "ok");
+        let listed: Vec<i64> = sqlx::query_scalar(concat!(
+            "select id from messages where ",
+            unsent!(),
+            " order by id"
+        ))
+        .fetch_all(&mut conn)
+        .await
+        .expect("read");
+        assert_eq!(listed, [2, 4, 5]);
+        let statuses = [
+            ("in", ["matched", "unmatched", "cooldown", "muted", "malformed"]),
+            ("out", ["queued", "sent", "failed", "dropped", "uncertain"]),
+        ];
+        let mut id = 10;
+        for (direction, fit) in statuses {
+            for status in statuses
+                .iter()
+                .flat_map(|(_, statuses)| statuses)
+                .chain(&["nonsense"])
+            {
+                id += 1;
+                let inserted = conn.execute(row(id, direction, status)).await;
+                assert_eq!(inserted.is_ok(), fit.contains(status), "{direction} {status}");
+            }
+        }
     }
 
     #[cfg(unix)]

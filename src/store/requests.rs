@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::row::to_json;
 use super::{Store, StoreError};
 use crate::message::{Answer, Facts, Inbound, InboundStatus, MessageId, Verdict};
 
@@ -64,14 +65,19 @@ impl Store {
     /// Records one message and gives its answer once it is durable. Dropping the future does not take the message
     /// back.
     pub async fn record(&self, arrival: Arrival) -> Result<Recorded, RecordError> {
+        let fields = to_json(&arrival.inbound.fields)?;
+        let message = Box::new(Prepared { arrival, fields });
         let (answer, outcome) = oneshot::channel();
         self.requests()
-            .try_send(Request::Arrival(Box::new(arrival), answer))
+            .try_send(Request::Arrival(Pending { message, answer }))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => RecordError::Full,
                 mpsc::error::TrySendError::Closed(_) => StoreError::Closed.into(),
             })?;
-        outcome.await.unwrap_or(Err(StoreError::Closed.into()))
+        match outcome.await {
+            Ok((outcome, _message)) => outcome,
+            Err(_) => Err(StoreError::Closed.into()),
+        }
     }
 
     /// Runs `work` in the next group's transaction; it may run again if the transaction does.
@@ -120,9 +126,30 @@ impl Store {
     }
 }
 
+/// A message, and of its row what its own task can make: for what the writer does, everybody waits.
+pub(super) struct Prepared {
+    pub(super) arrival: Arrival,
+    /// [`Inbound::fields`] as JSON.
+    pub(super) fields: String,
+}
+
+/// A message that is to be written, and who waits for that.
+pub(super) struct Pending {
+    pub(super) message: Box<Prepared>,
+    answer: oneshot::Sender<(Result<Recorded, RecordError>, Box<Prepared>)>,
+}
+
+impl Pending {
+    /// Answers, and gives the message back: freed by the writer, its memory would go back to another thread's heap, under that
+    /// heap's lock.
+    pub(super) fn answer(self, outcome: Result<Recorded, RecordError>) {
+        let _ = self.answer.send((outcome, self.message)); // a push whose sender hung up
+    }
+}
+
 /// What can be asked of the writer; beside other writes, how many pages they change.
 pub(super) enum Request {
-    Arrival(Box<Arrival>, oneshot::Sender<Result<Recorded, RecordError>>),
+    Arrival(Pending),
     Write(Box<dyn Job>, usize),
     Direct(Box<dyn DirectJob>, usize),
 }
@@ -188,8 +215,7 @@ where
 /// What one transaction works on, in this order.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) arrivals: Vec<Arrival>,
-    pub(super) answers: Vec<oneshot::Sender<Result<Recorded, RecordError>>>,
+    pub(super) arrivals: Vec<Pending>,
     pub(super) direct: Vec<Box<dyn DirectJob>>,
     pub(super) jobs: Vec<Box<dyn Job>>,
     /// Those that the jobs of both kinds change.
@@ -201,10 +227,7 @@ impl Group {
         let mut group = Self::default();
         for request in requests {
             match request {
-                Request::Arrival(arrival, answer) => {
-                    group.arrivals.push(*arrival);
-                    group.answers.push(answer);
-                }
+                Request::Arrival(pending) => group.arrivals.push(pending),
                 Request::Write(job, pages) => {
                     group.jobs.push(job);
                     group.pages += pages;

@@ -10,6 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::contact::{self, change};
 use super::journal::Journal;
+use super::queue::unsent;
 use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, MessageId};
 
@@ -51,9 +52,7 @@ impl Store {
         now: Timestamp,
         by: &str,
     ) -> Result<Vec<MessageId>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "select id from messages where status in ('failed', 'dropped', 'uncertain') and status = 'failed'",
-        );
+        let mut query = QueryBuilder::<Sqlite>::new("select id from messages where status = 'failed'");
         if let Some(app) = app {
             query.push(" and app = ").push_bind(app.as_str());
         }
@@ -112,7 +111,7 @@ async fn put_back(
         contact::end_loneliness(conn, &app, &openid, journal.place(&app, &openid)).await?;
     }
     let mut query = resend(now, turn);
-    query.push("status in ('failed', 'dropped', 'uncertain') and id in (");
+    query.push(unsent!()).push(" and id in (");
     let mut list = query.separated(", ");
     for id in ids {
         list.push_bind(id.as_i64());

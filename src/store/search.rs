@@ -313,10 +313,7 @@ impl Rows {
     fn restrict(self, query: &mut QueryBuilder<Sqlite>) {
         match self {
             Self::All => query.push("true"),
-            Self::Unsent(status) => query.push(format_args!(
-                "m.status in ('failed', 'dropped', 'uncertain') and m.status = '{}'",
-                status.as_str()
-            )),
+            Self::Unsent(status) => query.push(format_args!("m.status = '{}'", status.as_str())),
             Self::Queued => query.push("m.status = 'queued'"),
         };
     }

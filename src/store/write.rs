@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, params};
 use sqlx::SqliteConnection;
 
+use super::StoreError;
 use super::contact::{APPEND, User};
+use super::requests::Prepared;
 use super::row::to_json;
-use super::{Arrival, StoreError};
 use crate::message::{
     Answer, AppName, Decision, DropReason, Inbound, MessageId, OpenId, Outbound, OutboundStatus, Reply,
     RuleName, RuleSetVersion,
@@ -24,7 +25,7 @@ pub(super) struct Row<'a> {
     msg_type: &'a str,
     event: Option<&'a str>,
     content: Option<Cow<'a, str>>,
-    fields: String,
+    fields: Cow<'a, str>,
     rule: Option<RuleName>,
     rule_set: RuleSetVersion,
     status: &'static str,
@@ -102,10 +103,11 @@ pub(super) struct Place {
 impl<'a> Row<'a> {
     pub(super) fn inbound(
         id: MessageId,
-        arrival: &'a Arrival,
+        message: &'a Prepared,
         decision: &Decision,
         previous: Option<MessageId>,
     ) -> Result<Self, StoreError> {
+        let Prepared { arrival, fields } = message;
         let inbound = &arrival.inbound;
         let answer = (decision.answer != Answer::Success).then(|| to_json(&decision.answer));
         let observed = (!decision.observed.is_empty()).then(|| to_json(&decision.observed));
@@ -118,7 +120,7 @@ impl<'a> Row<'a> {
             msg_type: &inbound.msg_type,
             event: inbound.event.as_deref(),
             content: inbound.content.as_deref().map(Cow::from),
-            fields: to_json(&inbound.fields)?,
+            fields: Cow::from(fields),
             rule: decision.rule.clone(),
             rule_set: decision.rule_set.clone(),
             status: decision.status.as_str(),
@@ -155,7 +157,7 @@ impl<'a> Row<'a> {
             msg_type: outbound.reply.msg_type(),
             event: None,
             content: Some(outbound.reply.summary().into()),
-            fields: to_json(&outbound.reply)?,
+            fields: to_json(&outbound.reply)?.into(),
             rule: Some(outbound.rule.clone()),
             rule_set: decision.rule_set.clone(),
             status: status.as_str(),
@@ -208,7 +210,7 @@ impl<'a> Row<'a> {
 }
 
 /// What [`Row::insert`] executes.
-const INSERT: &str = "insert into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
+pub(super) const INSERT: &str = "insert into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
      rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error, alone) \
      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
