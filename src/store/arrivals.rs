@@ -1,10 +1,10 @@
 //! Messages on their way into the log: found new or not, judged in the order of their arrival, written together.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 use rusqlite::params;
 use sqlx::SqliteConnection;

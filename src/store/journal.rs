@@ -4,10 +4,10 @@
 //! a command beside the daemon, which knows no places and walks through the journal, may erase and change rows as it
 //! likes; only the daemon adds any.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use rusqlite::OptionalExtension;
 use sqlx::SqliteConnection;
 use tokio::sync::Notify;
@@ -40,6 +40,7 @@ struct Shared {
     full: Notify,
 }
 
+/// Hashed quickly: names come from pushes that WeChat signed.
 type Newest = HashMap<(AppName, OpenId), i64>;
 
 #[derive(Default)]

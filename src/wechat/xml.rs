@@ -1,7 +1,10 @@
 //! The XML of pushes into [`Fields`], and text into the XML of answers.
 //!
-//! Reading goes by events with a stack of our own: no recursion, no entity but XML's five and character references,
-//! no document type declaration, and bounds on depth and on the number of elements.
+//! What is written as WeChat writes nearly all pushes is read by [`flat`]. The rest goes by quick-xml's events with a stack of our
+//! own: no recursion, no entity but XML's five and character references, no document type declaration, and bounds on depth and on
+//! the number of elements.
+
+mod flat;
 
 use std::borrow::Cow;
 
@@ -20,6 +23,13 @@ const DOCTYPE: &str = "a document type declaration";
 /// The children of the root element. Attributes and comments are ignored, and so is text beside elements. A leaf
 /// keeps its text as it is, except for blanks around a CDATA section.
 pub(super) fn fields(xml: &[u8]) -> Result<Fields, String> {
+    match flat::fields(xml) {
+        Some(fields) => Ok(fields),
+        None => fields_by_events(xml),
+    }
+}
+
+fn fields_by_events(xml: &[u8]) -> Result<Fields, String> {
     let mut reader = Reader::from_reader(xml);
     let ends = LineEnds::of(xml);
     let mut open: Vec<Element<'_>> = Vec::with_capacity(4);
@@ -77,6 +87,13 @@ pub(super) fn fields(xml: &[u8]) -> Result<Fields, String> {
 /// The text of `Encrypt` below the root element; what stands behind it is not looked at. It is not to be trusted
 /// before its signature is checked, which covers this text alone.
 pub(super) fn encrypt(xml: &[u8]) -> Result<Option<Cow<'_, str>>, String> {
+    match flat::encrypt(xml) {
+        Some(text) => Ok(Some(text.into())),
+        None => encrypt_by_events(xml),
+    }
+}
+
+fn encrypt_by_events(xml: &[u8]) -> Result<Option<Cow<'_, str>>, String> {
     let mut reader = Reader::from_reader(xml);
     let mut depth = 0;
     let mut found: Option<Text<'_>> = None;
@@ -231,6 +248,23 @@ mod tests {
 
     use super::*;
 
+    /// What is read of a document, quickly or not.
+    fn fields(xml: &[u8]) -> Result<Fields, String> {
+        let read = super::fields(xml);
+        if flat::fields(xml).is_some() {
+            assert_eq!(read, fields_by_events(xml), "{}", String::from_utf8_lossy(xml));
+        }
+        read
+    }
+
+    fn encrypt(xml: &[u8]) -> Result<Option<Cow<'_, str>>, String> {
+        let read = super::encrypt(xml);
+        if flat::encrypt(xml).is_some() {
+            assert_eq!(read, encrypt_by_events(xml), "{}", String::from_utf8_lossy(xml));
+        }
+        read
+    }
+
     fn json(xml: &str) -> String {
         let fields = fields(xml.as_bytes()).expect(xml);
         serde_json::to_string(&fields).expect("serializable")
@@ -277,6 +311,43 @@ mod tests {
             let fields = fields(xml.as_bytes()).expect(inner);
             assert_eq!(fields.text("a"), Some(text), "{inner}");
         }
+    }
+
+    #[test]
+    fn an_ordinary_push_is_read_quickly_and_another_one_is_not() {
+        for xml in [
+            "<xml></xml>",
+            "<xml><a>1</a><b><![CDATA[x & <y> ]] ]>]]></b><c></c><a>2</a></xml>",
+            "<xml>\n <a_1>1</a_1>\n\t<b><![CDATA[]]></b>\n</xml> \n",
+        ] {
+            let read = flat::fields(xml.as_bytes());
+            assert_eq!(read, Some(fields_by_events(xml.as_bytes()).expect(xml)), "{xml}");
+        }
+        for xml in [
+            "<xml><a>1</a>",
+            "<xml><a>1</a></xml>x",
+            "<xml><a>1</a>x</xml>",
+            "<xml><a>1</A></xml>",
+            "<xml><a>1</a ></xml>",
+            "<xml><a x='1'>1</a></xml>",
+            "<xml><a>1&amp;</a></xml>",
+            "<xml><a>1\r\n2</a></xml>",
+            "<xml><a><b>1</b></a></xml>",
+            "<xml><a> <![CDATA[1]]></a></xml>",
+            "<xml><a><![CDATA[1]]>2</a></xml>",
+            "<xml><a><![CDATA[1</a></xml>",
+            "<xml><1>1</1></xml>",
+            "<xml><>1</></xml>",
+            "<xml><!-- a --></xml>",
+            " <xml></xml>",
+        ] {
+            assert_eq!(flat::fields(xml.as_bytes()), None, "{xml}");
+        }
+        assert_eq!(
+            flat::encrypt(b"<xml><a>1</a><Encrypt><![CDATA[x]]></Encrypt><broken"),
+            Some("x")
+        );
+        assert_eq!(flat::encrypt(b"<xml><a><Encrypt>x</Encrypt></a></xml>"), None);
     }
 
     #[test]
@@ -361,6 +432,21 @@ mod tests {
             xml += "</xml>";
             let fields = fields(xml.as_bytes()).expect("well-formed");
             prop_assert_eq!(fields.text("a"), Some(text.as_str()));
+        }
+
+        #[test]
+        fn what_is_written_flat_is_read_the_same_both_ways(
+            elements in proptest::collection::vec(("[a-cA-C][a-c0-9_]{0,2}", "[^<&\r]{0,6}", "[^\r]{0,6}", 0..3u8), 0..6),
+            gap in "[ \n\t\u{b}\u{c}]{0,2}",
+        ) {
+            let element = |(name, plain, any, kind): &(String, String, String, u8)| match kind {
+                0 => format!("{gap}<{name}>{plain}</{name}>"),
+                1 => format!("{gap}<{name}><![CDATA[{any}]]></{name}>"),
+                _ => format!("{gap}<{name}>{any}</{name}>"),
+            };
+            let elements: String = elements.iter().map(element).collect();
+            let _ = fields(format!("<xml>{elements}{gap}</xml>{gap}").as_bytes());
+            let _ = encrypt(format!("<xml>{elements}<Encrypt>x</Encrypt>").as_bytes());
         }
 
         #[test]
