@@ -24,6 +24,10 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 pub mod fresh;
 
+/// That of wxreply, for what it is compared with too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs on two workers until it is done.
 pub fn block_on(task: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread()

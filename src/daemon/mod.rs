@@ -6,6 +6,7 @@
 mod housekeeping;
 mod http;
 mod lifecycle;
+mod receiving;
 mod start;
 mod supervise;
 mod telemetry;
@@ -27,6 +28,7 @@ use tracing::{info, warn};
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::store::Store;
+use receiving::Receiving;
 
 /// How long a soft stop may take in all, and the pushes in flight of it: WeChat waits no longer for them either.
 const STOP: Duration = Duration::from_secs(10);
@@ -41,6 +43,8 @@ pub struct Daemon {
     store: Store,
     /// Ends the listeners.
     doors: DropGuard,
+    /// Held until the public listener has ended.
+    _receiving: Receiving,
     listeners: Vec<JoinHandle<()>>,
     /// Ends everything else.
     rooms: DropGuard,

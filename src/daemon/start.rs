@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::receiving::Receiving;
 use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
 use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
 use crate::clock::SharedClock;
@@ -225,13 +226,16 @@ impl Daemon {
             last_grouped: Default::default(),
             alarms,
         };
-        let public = http::serve(
-            listener,
-            receiver::routes(receiver),
-            config.push.max_connections,
-            doors.clone(),
-            STOP_PUSHES,
-        );
+        let receiving = Receiving::start().map_err(no_threads)?;
+        let public = receiving.serve(listener, |listener| {
+            http::serve(
+                listener,
+                receiver::routes(receiver),
+                config.push.max_connections,
+                doors.clone(),
+                STOP_PUSHES,
+            )
+        });
         let private = http::serve(
             admin_listener,
             console::routes(Arc::new(console)),
@@ -239,7 +243,7 @@ impl Daemon {
             doors.clone(),
             STOP_PUSHES,
         );
-        let listeners = vec![tokio::spawn(public), tokio::spawn(private)];
+        let listeners = vec![public.map_err(no_threads)?, tokio::spawn(private)];
         info!(%addr, admin = %admin_addr, apps = config.apps.len(), rules = %config.rules.display(), "ready");
         Ok(Self {
             addr,
@@ -248,6 +252,7 @@ impl Daemon {
             rules,
             store,
             doors: doors.drop_guard(),
+            _receiving: receiving,
             listeners,
             rooms: rooms.drop_guard(),
             outbox,
@@ -278,6 +283,10 @@ fn broken_rules(config: &Config, findings: &[String]) -> StartError {
         config.rules.display(),
         findings.join("\n\n")
     ))
+}
+
+fn no_threads(error: std::io::Error) -> StartError {
+    StartError(format!("can't start the threads that take pushes in: {error}"))
 }
 
 fn database(error: StoreError) -> StartError {
