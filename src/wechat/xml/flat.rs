@@ -5,6 +5,8 @@
 
 use std::str::from_utf8;
 
+use memchr::{memchr, memchr2};
+
 use super::super::push::{MAX_FIELDS, holds_any};
 use crate::message::{Fields, Value};
 
@@ -47,11 +49,8 @@ impl<'a> Elements<'a> {
         let (text, rest) = match rest.strip_prefix("<![CDATA[") {
             Some(rest) => cdata(rest)?,
             None => {
-                let (text, rest) = rest.split_at(rest.find('<')?);
-                if text.contains('&') {
-                    return None;
-                }
-                (text, rest)
+                let end = memchr2(b'<', b'&', rest.as_bytes())?;
+                rest.split_at(end)
             }
         };
         self.rest = rest.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
@@ -63,7 +62,7 @@ impl<'a> Elements<'a> {
 fn cdata(text: &str) -> Option<(&str, &str)> {
     let mut end = 0;
     loop {
-        end += text.get(end..)?.find(']')?;
+        end += memchr(b']', text.get(end..)?.as_bytes())?;
         match text.get(end..)?.strip_prefix("]]>") {
             Some(rest) => return Some((text.get(..end)?, rest)),
             None => end += 1,
