@@ -22,10 +22,6 @@ use super::{OpenError, OutboxBell, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
 use crate::metrics::Metrics;
 
-/// KiB of pages, negative as SQLite wants it, that the writer keeps: of `contacts`, in which every message looks for its user, those
-/// of some 300,000. With SQLite's own 2 MiB each message read a page, 4 % of the daemon's time under load.
-const WRITER_CACHE: &str = "-16384";
-
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long the writer waits for a lock that another process holds: a push must have its answer within 4.3 s.
@@ -100,7 +96,6 @@ impl Store {
             .pragma("secure_delete", "on")
             // Not in a file, what takes back a statement that fails: every page of it is copied there before it is changed.
             .pragma("temp_store", "memory")
-            .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", checkpoint::WRITER_PAGES);
         match access {
             Access::Daemon => migrate(&path, &options).await?,
