@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Daemon;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
+use crate::message::Mode;
 
 const RULE: &str = "[[rule]]\nname = \"hi\"\nwhen.exact = \"hi\"\nreply = \"hello\"\n";
 
@@ -116,6 +118,46 @@ async fn it_starts_tells_how_it_is_and_stops() {
         get(public, "/").await.is_err() && get(admin, "/").await.is_err(),
         "both ports are closed"
     );
+}
+
+#[tokio::test]
+async fn a_push_is_answered_while_all_else_stands_still() {
+    use std::io::{Read, Write};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(folder.path());
+    config.apps[0].mode = Mode::Plain;
+    let daemon = start(config).await.expect("started");
+    let timestamp = jiff::Timestamp::now().as_second().to_string();
+    let mut signed = ["AAAAA", &timestamp, "7"];
+    signed.sort_unstable();
+    let signature: String = Sha1::digest(signed.concat())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let body = format!(
+        "<xml><ToUserName>gh</ToUserName><FromUserName>oAnn</FromUserName><CreateTime>{timestamp}</CreateTime>\
+         <MsgType>text</MsgType><Content>hi</Content><MsgId>1</MsgId></xml>"
+    );
+    let request = format!(
+        "POST /wechat/shop?signature={signature}&timestamp={timestamp}&nonce=7 HTTP/1.1\r\nHost: x\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+
+    // The one thread of this test's runtime waits here, and with it the console, the outbox and all other rooms.
+    let mut stream = std::net::TcpStream::connect(daemon.addr()).expect("connected");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(4)))
+        .expect("set");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("success"),
+        "{answer}"
+    );
+    daemon.stop().await;
 }
 
 #[tokio::test]
