@@ -42,13 +42,17 @@ pub(super) struct Pusher(Client<HttpConnector, Full<Bytes>>);
 /// WeChat's answers are short; whatever is longer is abnormal anyway.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// Shorter than wxreply keeps idle connections (10 s): a push on one that is just being closed is lost, and comes again
+/// after 5 s.
+const IDLE: Duration = Duration::from_secs(5);
+
 impl Pusher {
     pub(super) fn new() -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(IDLE)
             .build(connector);
         Self(client)
     }
