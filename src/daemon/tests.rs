@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -13,6 +12,7 @@ use super::Daemon;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::message::Mode;
+use crate::wechat::signature;
 
 const RULE: &str = "[[rule]]\nname = \"hi\"\nwhen.exact = \"hi\"\nreply = \"hello\"\n";
 
@@ -129,12 +129,7 @@ async fn a_push_is_answered_while_all_else_stands_still() {
     config.apps[0].mode = Mode::Plain;
     let daemon = start(config).await.expect("started");
     let timestamp = jiff::Timestamp::now().as_second().to_string();
-    let mut signed = ["AAAAA", &timestamp, "7"];
-    signed.sort_unstable();
-    let signature: String = Sha1::digest(signed.concat())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let signature = signature("AAAAA", &timestamp, "7");
     let body = format!(
         "<xml><ToUserName>gh</ToUserName><FromUserName>oAnn</FromUserName><CreateTime>{timestamp}</CreateTime>\
          <MsgType>text</MsgType><Content>hi</Content><MsgId>1</MsgId></xml>"

@@ -301,20 +301,21 @@ impl Existing {
     }
 }
 
-/// What is usually needed of one message: the message with the same key, the user, and where their queue ends. Of a stranger with
-/// a new message it gives no row. ?1 is the key, ?2 the app, ?3 the openid, ?4 the turn, ?5 the user's place in the journal.
+/// What is usually needed of one message: the message with the same key, the user, and where their queue ends. Of a
+/// stranger with a new message it gives no row. ?1 is the key, ?2 the app, ?3 the openid, ?4 the turn, ?5 the user's place
+/// in the journal.
 const LOAD: &str = concat!(
     "select \
-         (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
-           and q.app = ?2 and q.openid = ?3 and q.turn <= ?4 \
-           union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
-           and a.alone = 1 and a.status = 'queued' and a.turn <= ?4)), \
-         m.app, m.openid, m.dedup_key, m.status, m.answer, ",
+     (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
+       and q.app = ?2 and q.openid = ?3 and q.turn <= ?4 \
+       union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
+       and a.alone = 1 and a.status = 'queued' and a.turn <= ?4)), \
+     m.app, m.openid, m.dedup_key, m.status, m.answer, ",
     contact_columns!(),
     " from (select 1) left join messages m on m.id = ?1 \
-         left join contact_journal j on j.seq = ?5 and j.openid = ?3 and j.app = ?2 \
-         left join contacts c on j.seq is null and c.app = ?2 and c.openid = ?3 \
-         where m.id is not null or j.seq is not null or c.app is not null"
+     left join contact_journal j on j.seq = ?5 and j.openid = ?3 and j.app = ?2 \
+     left join contacts c on j.seq is null and c.app = ?2 and c.openid = ?3 \
+     where m.id is not null or j.seq is not null or c.app is not null"
 );
 
 impl Known {

@@ -371,7 +371,6 @@ async fn told(conn: &mut SqliteConnection, found: Vec<Found>) -> Result<Vec<Conv
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row};
 
     use super::*;
     use crate::store::testing::{Bench, at, shop};
@@ -403,11 +402,7 @@ mod tests {
     async fn openids_are_sought_and_not_walked_through() {
         let bench = Bench::new().await;
         for text in [USERS_FROM, USERS_BEHIND] {
-            let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {text}")))
-                .fetch_all(&mut bench.raw().await)
-                .await
-                .expect("a plan");
-            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = bench.plan(text).await;
             // The journal is short, and walked through.
             let whole = plan
                 .iter()

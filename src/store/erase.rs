@@ -197,7 +197,7 @@ pub(super) async fn erase(
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+    use sqlx::SqlSafeStr;
 
     use super::*;
     use crate::store::testing::Bench;
@@ -207,12 +207,7 @@ mod tests {
         let bench = Bench::new().await;
         for statement in [&ERASE, &ERASE_SETTLED, &ERASE_PICTURES, &FIND_PICTURES] {
             let sql = statement.text(PIECE).into_sql_str();
-            let sql = AssertSqlSafe(format!("explain query plan {}", sql.as_str()));
-            let plan = sqlx::query(sql)
-                .fetch_all(&mut bench.raw().await)
-                .await
-                .expect("a plan");
-            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let plan = bench.plan(sql.as_str()).await;
             for step in &plan {
                 let by_key = step.contains("INTEGER PRIMARY KEY");
                 let of_the_list = ["gone", "CONSTANT", "SUBQUERY", "B-TREE", "CO-ROUTINE", "BLOOM"]

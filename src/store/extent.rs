@@ -104,7 +104,6 @@ fn size(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row};
 
     use super::PICTURES;
     use crate::store::testing::{Bench, at};
@@ -112,12 +111,7 @@ mod tests {
     #[tokio::test]
     async fn pictures_are_counted_in_their_indexes() {
         let bench = Bench::new().await;
-        let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {PICTURES}")))
-            .fetch_all(&mut bench.raw().await)
-            .await
-            .expect("a plan");
-        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        let plan = plan.join("\n");
+        let plan = bench.plan(PICTURES).await.join("\n");
         for index in ["pictures_done", "pictures_by_due"] {
             assert!(plan.contains(&format!("COVERING INDEX {index}")), "{plan}");
         }

@@ -130,7 +130,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row};
 
     use super::*;
     use crate::message::{Inbound, InboundStatus, Outbound, Reply};
@@ -215,11 +214,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_time_asked_for_is_read() {
         let bench = Bench::new().await;
-        let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {SQL}")))
-            .fetch_all(&mut bench.raw().await)
-            .await
-            .expect("a plan");
-        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let plan = bench.plan(SQL).await;
         let searches = plan
             .iter()
             .filter(|step| step.contains("messages_by_time (time>?)"));

@@ -244,7 +244,6 @@ pub(super) fn read_entry(cells: &mut Cells<'_>) -> Result<Entry, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row};
 
     use super::*;
     use crate::message::{DropReason, Inbound, InboundStatus, Outcome};
@@ -575,17 +574,8 @@ mod tests {
     }
 
     async fn plan(bench: &Bench, filter: &Filter) -> String {
-        let sql = format!(
-            "explain query plan {}",
-            query(filter, Order::NewestFirst).into_string()
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(&mut bench.raw().await)
-            .await
-            .expect("a plan");
-        rows.iter()
-            .map(|row| row.get::<String, _>("detail") + "\n")
-            .collect()
+        let sql = query(filter, Order::NewestFirst).into_string();
+        bench.plan(sql.as_str()).await.join("\n")
     }
 
     #[tokio::test]

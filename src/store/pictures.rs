@@ -285,8 +285,6 @@ impl Store {
 mod tests {
     use std::time::Duration;
 
-    use sqlx::{AssertSqlSafe, Row};
-
     use super::*;
     use crate::message::Inbound;
     use crate::store::testing::{Bench, alice, answering, at, inbound};
@@ -404,12 +402,7 @@ mod tests {
     async fn no_question_reads_the_whole_log() {
         let bench = Bench::new().await;
         for (sql, index) in [(FIND, "messages_pictures"), (DUE, "pictures_by_due")] {
-            let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}")))
-                .fetch_all(&mut bench.raw().await)
-                .await
-                .expect("a plan");
-            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-            let plan = plan.join("\n");
+            let plan = bench.plan(sql).await.join("\n");
             assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
             assert!(!plan.contains("B-TREE"), "{plan}");
         }

@@ -164,7 +164,6 @@ fn list(
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
 
     use super::*;
     use crate::message::Outcome;
@@ -266,7 +265,6 @@ mod tests {
     #[tokio::test]
     async fn no_question_reads_the_whole_log() {
         let bench = Bench::new().await;
-        let mut raw = bench.raw().await;
         let statuses = [
             (OutboundStatus::Queued, "messages_by_due"),
             (OutboundStatus::Failed, "messages_unsent"),
@@ -289,10 +287,7 @@ mod tests {
             counts.map(|(sql, index)| (count(sql, app.as_ref()).into_string(), *index))
         });
         for (sql, index) in lists.into_iter().chain(counts) {
-            let sql = AssertSqlSafe(format!("explain query plan {sql}")).into_sql_str();
-            let plan = sqlx::query(sql).fetch_all(&mut raw).await.expect("a plan");
-            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-            let plan = plan.join("\n");
+            let plan = bench.plan(sql.as_str()).await.join("\n");
             assert!(
                 plan.contains(index) && !plan.contains("B-TREE FOR ORDER"),
                 "{plan}"

@@ -423,7 +423,6 @@ fn between(
 
 #[cfg(test)]
 mod tests {
-    use sqlx::AssertSqlSafe;
 
     use super::*;
     use crate::message::Direction;
@@ -539,7 +538,6 @@ mod tests {
     #[tokio::test]
     async fn the_few_that_wait_or_failed_are_found_by_indexes_of_their_own() {
         let bench = Bench::new().await;
-        let mut raw = bench.raw().await;
         for (status, index, sorts) in [
             ("queued", "messages_by_due", true),
             ("failed", "messages_unsent", false),
@@ -557,14 +555,7 @@ mod tests {
             conditions(&mut page, &filter);
             kind.order(&mut page);
             for query in [boundary(kind, (place, BEGIN), BEGIN, 50), page] {
-                let sql = format!("explain query plan {}", query.into_string());
-                let plan = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut raw).await;
-                let plan: Vec<String> = plan
-                    .expect("a plan")
-                    .iter()
-                    .map(|row| row.get("detail"))
-                    .collect();
-                let plan = plan.join("\n");
+                let plan = bench.plan(query.into_string().as_str()).await.join("\n");
                 assert!(plan.contains(index), "{status}: {plan}");
                 assert_eq!(plan.contains("B-TREE FOR ORDER"), sorts, "{status}: {plan}");
             }

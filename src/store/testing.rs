@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{Access, Arrival, Judge, OpenError, RecordError, Recorded, Store};
@@ -123,6 +123,15 @@ impl Bench {
     /// A connection of the test's own, for what no daemon would do.
     pub(super) async fn raw(&self) -> SqliteConnection {
         SqliteConnection::connect(&self.url()).await.expect("connects")
+    }
+
+    /// The steps of SQLite's plan for a statement.
+    pub(super) async fn plan(&self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}")))
+            .fetch_all(&mut self.raw().await)
+            .await
+            .expect("a plan");
+        rows.iter().map(|row| row.get("detail")).collect()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
 
 use super::*;
 use crate::message::{Answer, Contact, DropReason, Ledger};
@@ -369,15 +368,8 @@ async fn the_bell_does_not_ring_for_what_is_due_after_the_next_look() {
 /// The outbox asks all the time, also when the log is long: none of its statements may walk the table.
 #[tokio::test]
 async fn the_outbox_uses_its_indexes() {
-    async fn plan(bench: &Bench, sql: impl SqlSafeStr) -> String {
-        let sql = format!("explain query plan {}", sql.into_sql_str().as_str());
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(&mut bench.raw().await)
-            .await
-            .expect("a plan");
-        rows.iter()
-            .map(|row| row.get::<String, _>("detail") + "\n")
-            .collect()
+    async fn plan(bench: &Bench, sql: &str) -> String {
+        bench.plan(sql).await.join("\n")
     }
     let bench = Bench::new().await;
     for sql in [CLAIM, NEXT_DUE] {
