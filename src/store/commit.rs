@@ -48,7 +48,7 @@ pub(super) struct Writer {
 }
 
 /// Rows after which the WAL is looked at; a row changes about a page.
-const ROWS_BETWEEN_CHECKPOINTS: usize = 256;
+const ROWS_BETWEEN_CHECKPOINTS: usize = 512;
 
 /// Writes a page, whatever is in it already. A job may find nothing to write (the outbox asks each second), and an
 /// empty commit succeeds on a full disk too: it must not tell that all is well again.
@@ -81,11 +81,11 @@ impl Writer {
                     self.commit_directly(connection, group, &mut requests).await
                 }
                 Ok(connection) => {
-                    self.commit(connection, group).await;
+                    self.commit(connection, group, &mut requests).await;
                     requests.next().await
                 }
                 Err(error) => {
-                    self.finish(group, Err(error));
+                    self.finish(group, Err(error), &mut requests);
                     requests.next().await
                 }
             };
@@ -125,7 +125,7 @@ impl Writer {
         let db = match connection.direct().await {
             Ok(db) => db,
             Err(error) => {
-                self.finish(group, Err(error));
+                self.finish(group, Err(error), requests);
                 return requests.next().await;
             }
         };
@@ -136,7 +136,7 @@ impl Writer {
                 written = self.directly(&db, &mut group, true);
             }
             self.observe(begun, &group, &written);
-            if !(self.finish(group, written) && db.is_autocommit()) {
+            if !(self.finish(group, written, requests) && db.is_autocommit()) {
                 drop(db);
                 close(connection).await;
                 return requests.next().await;
@@ -153,7 +153,7 @@ impl Writer {
     }
 
     /// Commits a group of which a part needs the driver.
-    async fn commit(&mut self, mut connection: WritingConnection, mut group: Group) {
+    async fn commit(&mut self, mut connection: WritingConnection, mut group: Group, requests: &mut Requests) {
         let begun = Instant::now();
         let mut written = self.mixed(&mut connection, &mut group, false).await;
         if self.is_spoilt(&written, &group) {
@@ -164,7 +164,7 @@ impl Writer {
             Ok(_) => true,
             Err(_) => connection.direct().await.is_ok_and(|db| db.is_autocommit()),
         };
-        if self.finish(group, written) && ended {
+        if self.finish(group, written, requests) && ended {
             self.connection = Some(connection);
         } else {
             close(connection).await;
@@ -191,8 +191,8 @@ impl Writer {
         }
     }
 
-    /// Answers everybody in a group. Gives whether the connection can be trusted.
-    fn finish(&mut self, group: Group, written: Written) -> bool {
+    /// Answers everybody in a group, but for what goes on in the next one. Gives whether the connection can be trusted.
+    fn finish(&mut self, group: Group, written: Written, requests: &mut Requests) -> bool {
         self.journal.ended(written.is_ok());
         match written {
             Ok((outcomes, added)) => {
@@ -204,7 +204,13 @@ impl Writer {
                 for (pending, outcome) in group.arrivals.into_iter().zip(outcomes) {
                     pending.answer(outcome);
                 }
-                group.direct.into_iter().for_each(|job| job.answer());
+                for mut job in group.direct {
+                    if job.goes_on() {
+                        requests.unfinished.push(job);
+                    } else {
+                        job.answer();
+                    }
+                }
                 group.jobs.into_iter().for_each(|job| job.answer());
                 true
             }

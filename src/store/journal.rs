@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::contact::contact_names;
 use super::open::Inner;
+use super::requests::Piece;
+use super::row::to_json;
 use super::{Access, Store, StoreError};
 use crate::message::{AppName, OpenId};
 
@@ -207,13 +209,13 @@ pub(super) async fn run(journal: Journal, store: Weak<Inner>, closing: Cancellat
     }
 }
 
-/// In the order of the keys, so that a page that takes several users is found once.
+/// Folds the rows of the journal that ?1, a list in JSON, has the numbers of.
 const FOLD: &str = concat!(
     "insert into contacts (",
     contact_names!(),
     ") select ",
     contact_names!(),
-    " from contact_journal where seq = ?1 \
+    " from json_each(?1) row cross join contact_journal on seq = row.value where true \
      on conflict (app, openid) do update set \
      misses = excluded.misses, first_message = excluded.first_message, last_message = excluded.last_message, \
      state = excluded.state, state_until = excluded.state_until, muted_until = excluded.muted_until, \
@@ -227,36 +229,41 @@ impl Store {
     pub(super) async fn fold_journal(&self) -> Result<(), StoreError> {
         let journal = self.journal().clone();
         let (newest, last) = journal.begin();
-        for piece in in_order(newest).await?.chunks(FOLDED) {
-            let piece = piece.to_vec();
-            self.write_directly(FOLDED, move |db| fold(db, &piece)).await?;
-        }
-        let mut upto = 0;
-        while upto < last {
-            upto = self.write_directly(FOLDED, move |db| erase(db, last)).await?;
-        }
+        // So that a page that takes several users is found once.
+        let rows = in_order(newest).await?;
+        self.write_in_pieces(FOLDED, move |db, piece| fold(db, rows.chunks(FOLDED).skip(piece)))
+            .await?;
+        self.write_in_pieces(FOLDED, move |db, _| erase(db, last)).await?;
         journal.folded();
         Ok(())
     }
 }
 
-fn fold(db: &rusqlite::Connection, rows: &[i64]) -> Result<(), StoreError> {
-    let mut insert = db.prepare_cached(FOLD)?;
-    for seq in rows {
-        insert.execute([seq])?;
+/// Folds the first of the pieces.
+fn fold<'a>(
+    db: &rusqlite::Connection,
+    mut pieces: impl Iterator<Item = &'a [i64]>,
+) -> Result<Piece, StoreError> {
+    if let Some(rows) = pieces.next() {
+        db.prepare_cached(FOLD)?.execute([to_json(&rows)?])?;
     }
-    Ok(())
+    Ok(match pieces.next() {
+        Some(_) => Piece::OneOfMore,
+        None => Piece::Last,
+    })
 }
 
-/// Erases the first rows up to `last`; gives up to where nothing is left.
-fn erase(db: &rusqlite::Connection, last: i64) -> Result<i64, StoreError> {
+/// Erases some of the rows up to `last`, the first ones.
+fn erase(db: &rusqlite::Connection, last: i64) -> Result<Piece, StoreError> {
     let mut end =
         db.prepare_cached("select seq from contact_journal where seq <= ?1 order by seq limit 1 offset ?2")?;
     let end = end.query_row([last, ERASED], |row| row.get(0)).optional()?;
-    let end = end.unwrap_or(last);
     db.prepare_cached("delete from contact_journal where seq <= ?1")?
-        .execute([end])?;
-    Ok(end)
+        .execute([end.unwrap_or(last)])?;
+    Ok(match end {
+        Some(_) => Piece::OneOfMore,
+        None => Piece::Last,
+    })
 }
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ impl Store {
         let asked = Requests {
             waiting,
             closing: closing.clone(),
+            unfinished: Vec::new(),
         };
         writer
             .run(asked, tasks.token())

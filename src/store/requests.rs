@@ -95,7 +95,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut SqliteConnection) -> BoxFuture<'_, Result<T, StoreError>> + Send + 'static,
     {
-        self.ask(work, |write| Request::Write(write, pages)).await
+        self.ask(pages, work, |write| Request::Write(write)).await
     }
 
     /// The same for work that needs no driver: it holds up nobody but by its statements.
@@ -104,25 +104,50 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.ask(work, |write| Request::Direct(write, pages)).await
+        self.ask(pages, work, |write| Request::Direct(write)).await
+    }
+
+    /// The same for big work that pushes must not wait for: `work` does the piece of the number that it is given (0, 1, …) and
+    /// says whether that was the last. Each is in a transaction of its own, the next group's, without anybody being woken in
+    /// between. Dropping the future ends it after the piece that is under way.
+    pub(super) async fn write_in_pieces<F>(&self, pages: usize, work: F) -> Result<(), StoreError>
+    where
+        F: FnMut(&rusqlite::Connection, usize) -> Result<Piece, StoreError> + Send + 'static,
+    {
+        let (answer, outcome) = oneshot::channel();
+        let pieces = Pieces {
+            pages,
+            work,
+            next: 0,
+            done: Ok(Piece::Last),
+            answer,
+        };
+        self.send(Request::Direct(Box::new(pieces))).await?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn ask<T, F>(
         &self,
+        pages: usize,
         work: F,
         request: impl FnOnce(Box<Write<T, F>>) -> Request,
     ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let write = Write {
+            pages,
             work,
             done: None,
             answer,
         };
-        self.requests()
-            .send(request(Box::new(write)))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.send(request(Box::new(write))).await?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn send(&self, request: Request) -> Result<(), StoreError> {
+        self.requests()
+            .send(request)
+            .await
+            .map_err(|_| StoreError::Closed)
     }
 }
 
@@ -147,15 +172,17 @@ impl Pending {
     }
 }
 
-/// What can be asked of the writer; beside other writes, how many pages they change.
+/// What can be asked of the writer.
 pub(super) enum Request {
     Arrival(Pending),
-    Write(Box<dyn Job>, usize),
-    Direct(Box<dyn DirectJob>, usize),
+    Write(Box<dyn Job>),
+    Direct(Box<dyn DirectJob>),
 }
 
 /// Whoever waits for another write, its result's type forgotten.
 pub(super) trait Waiter: Send {
+    /// How many pages it changes.
+    fn pages(&self) -> usize;
     fn fail(&mut self, error: StoreError);
     /// Answers with what the last run came to.
     fn answer(self: Box<Self>);
@@ -169,15 +196,22 @@ pub(super) trait Job: Waiter {
 /// A write without it.
 pub(super) trait DirectJob: Waiter {
     fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError>;
+    /// What was run last is durable: whether there is more, for the next transaction.
+    fn goes_on(&mut self) -> bool;
 }
 
 struct Write<T, F> {
+    pages: usize,
     work: F,
     done: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T: Send, F: Send> Waiter for Write<T, F> {
+    fn pages(&self) -> usize {
+        self.pages
+    }
+
     fn fail(&mut self, error: StoreError) {
         self.done = Some(Err(error));
     }
@@ -210,6 +244,57 @@ where
         self.done = Some(Ok((self.work)(db)?));
         Ok(())
     }
+
+    fn goes_on(&mut self) -> bool {
+        false
+    }
+}
+
+/// What [`Store::write_in_pieces`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// More is left.
+    OneOfMore,
+    /// That was all.
+    Last,
+}
+
+struct Pieces<F> {
+    pages: usize,
+    work: F,
+    next: usize,
+    /// What the last run came to.
+    done: Result<Piece, StoreError>,
+    answer: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl<F: Send> Waiter for Pieces<F> {
+    fn pages(&self) -> usize {
+        self.pages
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.done = Err(error);
+    }
+
+    fn answer(self: Box<Self>) {
+        let _ = self.answer.send(self.done.map(drop)); // as above
+    }
+}
+
+impl<F> DirectJob for Pieces<F>
+where
+    F: FnMut(&rusqlite::Connection, usize) -> Result<Piece, StoreError> + Send,
+{
+    fn run(&mut self, db: &rusqlite::Connection) -> Result<(), StoreError> {
+        self.done = Ok((self.work)(db, self.next)?);
+        Ok(())
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.next += 1;
+        matches!(self.done, Ok(Piece::OneOfMore)) && !self.answer.is_closed()
+    }
 }
 
 /// What one transaction works on, in this order.
@@ -223,22 +308,18 @@ pub(super) struct Group {
 }
 
 impl Group {
-    fn of(requests: impl Iterator<Item = Request>) -> Self {
-        let mut group = Self::default();
-        for request in requests {
-            match request {
-                Request::Arrival(pending) => group.arrivals.push(pending),
-                Request::Write(job, pages) => {
-                    group.jobs.push(job);
-                    group.pages += pages;
-                }
-                Request::Direct(job, pages) => {
-                    group.direct.push(job);
-                    group.pages += pages;
-                }
+    fn add(&mut self, request: Request) {
+        match request {
+            Request::Arrival(pending) => self.arrivals.push(pending),
+            Request::Write(job) => {
+                self.pages += job.pages();
+                self.jobs.push(job);
+            }
+            Request::Direct(job) => {
+                self.pages += job.pages();
+                self.direct.push(job);
             }
         }
-        group
     }
 
     pub(super) fn size(&self) -> usize {
@@ -255,6 +336,8 @@ impl Group {
 pub(super) struct Requests {
     pub(super) waiting: mpsc::Receiver<Request>,
     pub(super) closing: CancellationToken,
+    /// Of jobs in pieces, those that have some left.
+    pub(super) unfinished: Vec<Box<dyn DirectJob>>,
 }
 
 impl Requests {
@@ -263,12 +346,24 @@ impl Requests {
         let mut taken = Vec::with_capacity(GROUP);
         loop {
             tokio::select! {
-                count = self.waiting.recv_many(&mut taken, GROUP) => {
-                    return (count > 0).then(|| Group::of(taken.into_iter()));
-                }
+                biased;
                 () = self.closing.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+                count = self.waiting.recv_many(&mut taken, GROUP) => {
+                    if count == 0 {
+                        return None;
+                    }
+                    break;
+                }
+                () = std::future::ready(()), if !self.unfinished.is_empty() => break,
             }
         }
+        let mut group = Group::default();
+        let unfinished = self.unfinished.drain(..).map(Request::Direct);
+        taken
+            .into_iter()
+            .chain(unfinished)
+            .for_each(|request| group.add(request));
+        Some(group)
     }
 }
 
@@ -276,8 +371,12 @@ impl Requests {
 mod tests {
     use std::time::Duration;
 
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::future::join_all;
 
+    use super::Piece;
     use crate::store::RecordError;
     use crate::store::testing::{Bench, answering, arrival, inbound};
 
@@ -314,5 +413,85 @@ mod tests {
         let push = bench.record(inbound(1, "oAlice"), answering(&["x"]));
         assert!(tokio::time::timeout(Duration::ZERO, push).await.is_err());
         assert!(bench.receive(1, "oAlice", &["x"]).await.duplicate);
+    }
+
+    #[tokio::test]
+    async fn pieces_are_done_in_their_order_and_once_whatever_else_is_asked() {
+        let bench = Bench::new().await;
+        let mut raw = bench.raw().await;
+        sqlx::query("create table pieces (n integer primary key)")
+            .execute(&mut raw)
+            .await
+            .expect("made");
+        let pieces = bench.store.write_in_pieces(1, |db, piece| {
+            db.execute("insert into pieces values (?1)", [piece as i64])?;
+            Ok(if piece < 99 { Piece::OneOfMore } else { Piece::Last })
+        });
+        let pushes = async {
+            for n in 1..20 {
+                // A group that is spoilt is tried again, one by one.
+                let spoil = bench.store.write_directly(1, |db| {
+                    db.execute("insert into nowhere values (1)", [])?;
+                    Ok(())
+                });
+                let (spoilt, recorded) =
+                    tokio::join!(spoil, bench.record(inbound(n, "oAlice"), answering(&["x"])));
+                assert!(spoilt.is_err());
+                recorded.expect("recorded");
+            }
+        };
+        let (done, ()) = tokio::join!(pieces, pushes);
+        done.expect("done");
+        let seen: (i64, i64, i64) = sqlx::query_as("select count(*), min(n), max(n) from pieces")
+            .fetch_one(&mut raw)
+            .await
+            .expect("read");
+        assert_eq!(seen, (100, 0, 99));
+        assert_eq!(bench.store.queued().await.expect("read"), 19);
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_fails_is_the_last() {
+        let bench = Bench::new().await;
+        let runs = Arc::new(AtomicUsize::new(0));
+        let count = runs.clone();
+        let done = bench.store.write_in_pieces(1, move |db, piece| {
+            if piece == 3 {
+                db.execute("insert into nowhere values (1)", [])?;
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(Piece::OneOfMore)
+        });
+        let error = done.await.expect_err("no such table").to_string();
+        assert!(error.contains("no such table: nowhere"), "{error}");
+        bench.receive(1, "oAlice", &["x"]).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn pieces_hold_up_nobody_and_end_with_whoever_wanted_them() {
+        let bench = Bench::new().await;
+        let runs = Arc::new(AtomicUsize::new(0));
+        let (count, store) = (runs.clone(), bench.store.clone());
+        let endless = tokio::spawn(async move {
+            let piece = move |_: &rusqlite::Connection, _| {
+                count.fetch_add(1, Ordering::SeqCst);
+                Ok(Piece::OneOfMore)
+            };
+            store.write_in_pieces(1, piece).await
+        });
+        for n in 1..5 {
+            let before = runs.load(Ordering::SeqCst);
+            bench.receive(n, "oAlice", &["x"]).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(runs.load(Ordering::SeqCst) > before, "they go on");
+        }
+        endless.abort();
+        let _ = endless.await; // it was aborted
+        bench.receive(5, "oAlice", &["x"]).await;
+        let ended = runs.load(Ordering::SeqCst);
+        bench.receive(6, "oAlice", &["x"]).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), ended);
     }
 }
