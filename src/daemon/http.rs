@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,25 +17,49 @@ use tracing::{debug, warn};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::head_timer::HeadTimer;
 use crate::receiver::Peer;
 
-/// How long a connection may take to send the head of a request. hyper counts the idle time between two requests in,
-/// so a proxy should drop its idle connections sooner.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a new connection may take to send the head of a request.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
+
+/// How long a connection may be idle, and take to send the next head. Longer than proxies keep idle connections (nginx 60 s,
+/// Traefik 90 s, Caddy 120 s): a push on one that is just being closed would be lost until WeChat repeats it.
+const NEXT_HEAD: Duration = Duration::from_secs(150);
 
 /// How long to wait when the system gives no connection (mostly: too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `routes` until `stop`; then no connection is taken any more, and those that are busy have until `grace` is
-/// over.
+/// What a listener puts up with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at once; those beyond wait in the system's queue.
+    connections: usize,
+    first_head: Duration,
+    next_head: Duration,
+    /// When it is stopped: for those that are busy.
+    grace: Duration,
+}
+
+impl Limits {
+    pub(super) fn new(connections: usize, grace: Duration) -> Self {
+        Self {
+            connections: connections.min(Semaphore::MAX_PERMITS),
+            first_head: FIRST_HEAD,
+            next_head: NEXT_HEAD,
+            grace,
+        }
+    }
+}
+
+/// Serves `routes` until `stop`; then no connection is taken any more, and those that are busy may finish.
 pub(super) async fn serve(
     listener: TcpListener,
     routes: BoxedFilter<(Response,)>,
-    max_connections: usize,
+    limits: Limits,
     stop: CancellationToken,
-    grace: Duration,
 ) {
-    let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
     let connections = TaskTracker::new();
@@ -59,8 +83,8 @@ pub(super) async fn serve(
             service.call(request)
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .timer(HeadTimer::new(limits.first_head))
+            .header_read_timeout(limits.next_head)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         let cut = cut.clone();
@@ -76,7 +100,10 @@ pub(super) async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.grace, graceful.shutdown())
+        .await
+        .is_err()
+    {
         warn!(
             connections = connections.len(),
             "cutting connections that did not end in time"
@@ -127,7 +154,7 @@ mod tests {
     }
 
     /// Answers `/` at once with the peer's address, and `/slow` after 300 ms.
-    async fn server(max_connections: usize, grace: Duration) -> Server {
+    async fn server(limits: Limits) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("bound");
         let quick = warp::path::end()
@@ -139,7 +166,7 @@ mod tests {
         });
         let routes = quick.or(slow).unify().boxed();
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, routes, max_connections, stop.clone(), grace));
+        let task = tokio::spawn(serve(listener, routes, limits, stop.clone()));
         Server { addr, stop, task }
     }
 
@@ -154,14 +181,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_knows_its_peer() {
-        let server = server(8, Duration::ZERO).await;
+        let server = server(Limits::new(8, Duration::ZERO)).await;
         let answer = ask(server.addr, "/").await.expect("an answer");
         assert!(answer.contains("\r\n\r\n127.0.0.1:"), "{answer}");
     }
 
     #[tokio::test]
     async fn a_stop_lets_the_busy_finish_and_takes_no_more() {
-        let server = server(8, Duration::from_secs(5)).await;
+        let server = server(Limits::new(8, Duration::from_secs(5))).await;
         let busy = tokio::spawn(ask(server.addr, "/slow"));
         tokio::time::sleep(Duration::from_millis(100)).await;
         server.stop.cancel();
@@ -173,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_half_open_connection_does_not_keep_it_from_stopping() {
-        let server = server(8, Duration::from_millis(50)).await;
+        let server = server(Limits::new(8, Duration::from_millis(50))).await;
         let mut half_open = TcpStream::connect(server.addr).await.expect("connected");
         half_open
             .write_all(b"POST /slow HTTP/1.1\r\nHo")
@@ -187,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_its_limit_connections_wait() {
-        let server = server(1, Duration::ZERO).await;
+        let server = server(Limits::new(1, Duration::ZERO)).await;
         let first = tokio::spawn(ask(server.addr, "/slow"));
         tokio::time::sleep(Duration::from_millis(50)).await;
         let began = std::time::Instant::now();
@@ -198,5 +225,43 @@ mod tests {
             "it waited for the first"
         );
         first.await.expect("no panic").expect("an answer");
+    }
+
+    #[tokio::test]
+    async fn a_connection_may_be_idle_longer_than_its_first_request_may_take() {
+        let server = server(Limits {
+            first_head: Duration::from_millis(300),
+            next_head: Duration::from_millis(900),
+            ..Limits::new(8, Duration::ZERO)
+        })
+        .await;
+        let ends = async |said: &str| {
+            let mut stream = TcpStream::connect(server.addr).await.expect("connected");
+            let mut buffer = [0; 512];
+            if !said.is_empty() {
+                stream.write_all(said.as_bytes()).await.expect("sent");
+            }
+            let mut times = Vec::new();
+            let mut idle = std::time::Instant::now();
+            while stream.read(&mut buffer).await.expect("no fault") > 0 {
+                idle = std::time::Instant::now();
+                times.push(idle);
+                // Asked again, now and then: each answer begins the time anew.
+                if times.len() < 4 {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    stream.write_all(said.as_bytes()).await.expect("still open");
+                }
+            }
+            (times.len(), idle.elapsed())
+        };
+        let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let (silent, slow, busy) = tokio::join!(ends(""), ends("GET / HT"), ends(request));
+        for (answers, after) in [silent, slow] {
+            assert_eq!(answers, 0);
+            assert!((300..800).contains(&after.as_millis()), "{after:?}");
+        }
+        let (answers, after) = busy;
+        assert_eq!(answers, 4);
+        assert!((900..1400).contains(&after.as_millis()), "{after:?}");
     }
 }

@@ -3,6 +3,7 @@
 //! A daemon is a value: it is started from a config and a clock, and stopped. Signals, the log and exit codes are the
 //! business of whoever starts it (`lifecycle` and `telemetry` help), so that a test can run several at once.
 
+mod head_timer;
 mod housekeeping;
 mod http;
 mod lifecycle;

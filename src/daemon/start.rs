@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::http::Limits;
 use super::receiving::Receiving;
 use super::{Daemon, STOP_PUSHES, StartError, housekeeping, http, supervise};
 use crate::alarm::{self, Addresses, Alarms, Messenger, WatchedApp};
@@ -231,17 +232,15 @@ impl Daemon {
             http::serve(
                 listener,
                 receiver::routes(receiver),
-                config.push.max_connections,
+                Limits::new(config.push.max_connections, STOP_PUSHES),
                 doors.clone(),
-                STOP_PUSHES,
             )
         });
         let private = http::serve(
             admin_listener,
             console::routes(Arc::new(console)),
-            ADMIN_CONNECTIONS,
+            Limits::new(ADMIN_CONNECTIONS, STOP_PUSHES),
             doors.clone(),
-            STOP_PUSHES,
         );
         let listeners = vec![public.map_err(no_threads)?, tokio::spawn(private)];
         info!(%addr, admin = %admin_addr, apps = config.apps.len(), rules = %config.rules.display(), "ready");

@@ -42,8 +42,7 @@ pub(super) struct Pusher(Client<HttpConnector, Full<Bytes>>);
 /// WeChat's answers are short; whatever is longer is abnormal anyway.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Shorter than wxreply keeps idle connections (10 s): a push on one that is just being closed is lost, and comes again
-/// after 5 s.
+/// Shorter than any server keeps idle connections: a push on one that is just being closed is lost, and comes again after 5 s.
 const IDLE: Duration = Duration::from_secs(5);
 
 impl Pusher {
