@@ -408,7 +408,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Row as _};
 
     use super::super::contact::APPEND;
-    use super::super::write::INSERT;
+    use super::super::write::{INSERT_INBOUND, INSERT_OUTBOUND};
     use super::*;
     use crate::message::DropReason;
     use crate::store::log::{Filter, Order};
@@ -427,7 +427,7 @@ mod tests {
     async fn what_runs_for_every_push_fills_no_table_of_its_own() {
         let bench = Bench::new().await;
         let mut raw = bench.raw().await;
-        for sql in [LOAD, INSERT, APPEND] {
+        for sql in [LOAD, INSERT_INBOUND, INSERT_OUTBOUND, APPEND] {
             let explain = AssertSqlSafe(format!("explain {sql}"));
             let steps = sqlx::query(explain).fetch_all(&mut raw).await.expect("explained");
             let steps: Vec<String> = steps.iter().map(|row| row.get("opcode")).collect();

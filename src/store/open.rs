@@ -515,6 +515,25 @@ mod tests {
                 assert_eq!(inserted.is_ok(), fit.contains(status), "{direction} {status}");
             }
         }
+        for direction in ["IN", "sideways", ""] {
+            assert!(
+                conn.execute(row(1, direction, "matched")).await.is_err(),
+                "{direction}"
+            );
+        }
+        for (direction, needed) in [("in", &["dedup_key"][..]), ("out", &["due", "queued_at", "turn"])] {
+            for column in ["dedup_key", "due", "queued_at", "turn"] {
+                let emptied =
+                    format!("update or fail messages set {column} = null where direction = '{direction}'");
+                let emptied = conn.execute(AssertSqlSafe(emptied)).await;
+                assert_eq!(emptied.is_err(), needed.contains(&column), "{direction} {column}");
+            }
+        }
+        let schema: String = sqlx::query_scalar("select sql from sqlite_schema where name = 'messages'")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        assert!(!schema.contains("case") && !schema.contains(" in ("), "{schema}");
     }
 
     #[cfg(unix)]

@@ -20,7 +20,6 @@ pub(super) struct Row<'a> {
     pub(super) id: MessageId,
     app: AppName,
     openid: OpenId,
-    direction: &'static str,
     time: i64,
     msg_type: &'a str,
     event: Option<&'a str>,
@@ -34,6 +33,7 @@ pub(super) struct Row<'a> {
     observed: Option<String>,
     nonce: Option<i64>,
     previous: Option<MessageId>,
+    /// Of a reply.
     place: Option<Place>,
     typing: Option<bool>,
     error: Option<&'static str>,
@@ -115,7 +115,6 @@ impl<'a> Row<'a> {
             id,
             app: inbound.app.clone(),
             openid: inbound.openid.clone(),
-            direction: "in",
             time: inbound.received.as_millisecond(),
             msg_type: &inbound.msg_type,
             event: inbound.event.as_deref(),
@@ -152,7 +151,6 @@ impl<'a> Row<'a> {
             id,
             app: inbound.app.clone(),
             openid: inbound.openid.clone(),
-            direction: "out",
             time: now.as_millisecond(),
             msg_type: outbound.reply.msg_type(),
             event: None,
@@ -178,41 +176,61 @@ impl<'a> Row<'a> {
         (self.app.clone(), self.status, self.msg_type == "event")
     }
 
-    fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<(), StoreError> {
-        let place = self.place.as_ref();
-        statement.execute(params![
-            self.id.as_i64(),
-            self.app.as_str(),
-            self.openid.as_str(),
-            self.direction,
-            self.time,
-            self.msg_type,
-            self.event,
-            self.content,
-            self.fields,
-            self.rule.as_ref().map(RuleName::as_str),
-            self.rule_set.as_str(),
-            self.status,
-            self.dedup_key,
-            self.answer,
-            self.observed,
-            self.nonce,
-            self.previous.map(MessageId::as_i64),
-            place.map(|place| place.due),
-            place.map(|place| place.queued_at),
-            place.map(|place| place.turn),
-            self.typing,
-            self.error,
-            self.alone.then_some(true),
-        ])?;
+    fn insert(
+        &self,
+        inbound: &mut CachedStatement<'_>,
+        outbound: &mut CachedStatement<'_>,
+    ) -> Result<(), StoreError> {
+        let rule = self.rule.as_ref().map(RuleName::as_str);
+        match &self.place {
+            None => inbound.execute(params![
+                self.id.as_i64(),
+                self.app.as_str(),
+                self.openid.as_str(),
+                self.time,
+                self.msg_type,
+                self.event,
+                self.content,
+                self.fields,
+                rule,
+                self.rule_set.as_str(),
+                self.status,
+                self.dedup_key,
+                self.answer,
+                self.observed,
+                self.nonce,
+                self.previous.map(MessageId::as_i64),
+            ])?,
+            Some(place) => outbound.execute(params![
+                self.id.as_i64(),
+                self.app.as_str(),
+                self.openid.as_str(),
+                self.time,
+                self.msg_type,
+                self.content,
+                self.fields,
+                rule,
+                self.rule_set.as_str(),
+                self.status,
+                place.due,
+                place.queued_at,
+                place.turn,
+                self.typing,
+                self.error,
+                self.alone.then_some(true),
+            ])?,
+        };
         Ok(())
     }
 }
 
-/// What [`Row::insert`] executes.
-pub(super) const INSERT: &str = "insert into messages (id, app, openid, direction, time, msg_type, event, content, fields, rule, \
-     rule_set, status, dedup_key, answer, observed, nonce, previous, due, queued_at, turn, typing, error, alone) \
-     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+/// What [`Row::insert`] executes for a push and for a reply: two texts, for a value that is null costs as much as any other.
+pub(super) const INSERT_INBOUND: &str = "insert into messages (id, app, openid, direction, time, msg_type, event, content, \
+     fields, rule, rule_set, status, dedup_key, answer, observed, nonce, previous) \
+     values (?1, ?2, ?3, 'in', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+pub(super) const INSERT_OUTBOUND: &str = "insert into messages (id, app, openid, direction, time, msg_type, content, fields, rule, \
+     rule_set, status, due, queued_at, turn, typing, error, alone) \
+     values (?1, ?2, ?3, 'out', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// Users' new states, each with its place in the journal.
 pub(super) type Users<'a> = Vec<(i64, &'a AppName, &'a OpenId, &'a User)>;
@@ -224,9 +242,10 @@ pub(super) fn write(
     rows: &[Row<'_>],
     users: &Users<'_>,
 ) -> Result<(), StoreError> {
-    let mut insert = db.prepare_cached(INSERT)?;
+    let mut inbound = db.prepare_cached(INSERT_INBOUND)?;
+    let mut outbound = db.prepare_cached(INSERT_OUTBOUND)?;
     for row in rows {
-        row.insert(&mut insert)?;
+        row.insert(&mut inbound, &mut outbound)?;
     }
     let mut append = db.prepare_cached(APPEND)?;
     for (seq, app, openid, user) in users {
