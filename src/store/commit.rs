@@ -103,7 +103,7 @@ impl Writer {
         let mut connection = WritingConnection::open(&self.options).await?;
         let read = async {
             self.turns.go_on(connection.driver()).await?;
-            self.journal.load(connection.driver()).await
+            self.journal.load(&*connection.direct().await?)
         }
         .await;
         match read {
