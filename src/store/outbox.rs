@@ -52,7 +52,9 @@ impl Store {
             return Ok(());
         }
         let journal = self.journal().clone();
-        self.write_directly(1, move |db| settle(db, &settlements, gap, &journal))
+        // Their claims changed as many pages, but nobody could say how many that would be.
+        let pages = settlements.len() * 2;
+        self.write_directly(pages, move |db| settle(db, &settlements, gap, &journal))
             .await?;
         self.tell_news();
         Ok(())
