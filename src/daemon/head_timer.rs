@@ -1,4 +1,5 @@
-//! How long a connection may wait for the head of a request: not long for its first, longer than any proxy between two.
+//! How long a connection may wait for the head of a request: not long for its first, longer than most proxies keep it for the
+//! next.
 //!
 //! hyper has one limit for both, and sets a new timer for each request.
 
