@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// The same for big work that pushes must not wait for: `work` does the piece of the number that it is given (0, 1, …) and
-    /// says whether that was the last. Each is in a transaction of its own, the next group's, without anybody being woken in
+    /// says whether that was the last; each changes about `pages`, and is in a transaction of its own, the next group's, without anybody being woken in
     /// between. Dropping the future ends it after the piece that is under way.
     pub(super) async fn write_in_pieces<F>(&self, pages: usize, work: F) -> Result<(), StoreError>
     where
@@ -119,7 +119,7 @@ impl Store {
             pages,
             work,
             next: 0,
-            done: Ok(Piece::Last),
+            done: Err(StoreError::Closed),
             answer,
         };
         self.send(Request::Direct(Box::new(pieces))).await?;
@@ -263,7 +263,7 @@ struct Pieces<F> {
     pages: usize,
     work: F,
     next: usize,
-    /// What the last run came to.
+    /// What the last run came to; an error before the first.
     done: Result<Piece, StoreError>,
     answer: oneshot::Sender<Result<(), StoreError>>,
 }
@@ -369,10 +369,9 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use futures_util::future::join_all;
 
@@ -480,17 +479,20 @@ mod tests {
             };
             store.write_in_pieces(1, piece).await
         });
-        for n in 1..5 {
-            let before = runs.load(Ordering::SeqCst);
-            bench.receive(n, "oAlice", &["x"]).await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            assert!(runs.load(Ordering::SeqCst) > before, "they go on");
+        // More than tokio lets a task take from its queues in one go.
+        for n in 1..300 {
+            let push = bench.receive(n, "oAlice", &["x"]);
+            let answered = tokio::time::timeout(Duration::from_secs(4), push).await;
+            answered.expect("no push waits for the end of the pieces");
         }
+        let before = runs.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(runs.load(Ordering::SeqCst) > before, "they go on");
         endless.abort();
         let _ = endless.await; // it was aborted
-        bench.receive(5, "oAlice", &["x"]).await;
+        bench.receive(300, "oAlice", &["x"]).await;
         let ended = runs.load(Ordering::SeqCst);
-        bench.receive(6, "oAlice", &["x"]).await;
+        bench.receive(301, "oAlice", &["x"]).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!(runs.load(Ordering::SeqCst), ended);
     }

@@ -423,7 +423,6 @@ fn between(
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::message::Direction;
     use crate::store::testing::{Bench, at, shop};
