@@ -108,8 +108,8 @@ impl Store {
     }
 
     /// The same for big work that pushes must not wait for: `work` does the piece of the number that it is given (0, 1, …) and
-    /// says whether that was the last; each changes about `pages`, and is in a transaction of its own, the next group's, without anybody being woken in
-    /// between. Dropping the future ends it after the piece that is under way.
+    /// says whether that was the last. Each changes about `pages`, and is in a transaction of its own, the next group's, without
+    /// anybody being woken in between. Dropping the future ends it after the piece that is under way.
     pub(super) async fn write_in_pieces<F>(&self, pages: usize, work: F) -> Result<(), StoreError>
     where
         F: FnMut(&rusqlite::Connection, usize) -> Result<Piece, StoreError> + Send + 'static,
