@@ -137,18 +137,16 @@ reply = ["{{ msg.Content }} 一", "{{ msg.Content }} 二"]
 "#;
     let world = plan(rules).build().await;
     let daemon = world.daemon().await;
-    world.wechat.set_fault(
-        Fault::Busy,
-        FaultSetting {
-            probability: 0.3,
-            count: Some(10),
-            value: 0,
-        },
-    );
-    for customer in ["oAnna", "oBen"] {
-        for part in ["a", "b"] {
-            world.say(customer, part).await;
-        }
+    until("there is a token", || async { world.wechat.tokens_issued() == 1 }).await;
+    // Anna's first reply fails twice and then waits for two seconds; nobody else's fails. Nothing is left to chance.
+    world.wechat.set_fault(Fault::Busy, FaultSetting::times(2));
+    world.say("oAnna", "a").await;
+    until("Anna's first reply has failed twice", || async {
+        world.wechat.calls().get("/cgi-bin/message/custom/send") == Some(&2)
+    })
+    .await;
+    for (customer, text) in [("oAnna", "b"), ("oBen", "a"), ("oBen", "b")] {
+        world.say(customer, text).await;
     }
     world.outbox_empty().await;
     for customer in ["oAnna", "oBen"] {
@@ -156,6 +154,9 @@ reply = ["{{ msg.Content }} 一", "{{ msg.Content }} 二"]
         let texts: Vec<_> = received.iter().filter_map(|r| r.text()).collect();
         assert_eq!(texts, ["a 一", "a 二", "b 一", "b 二"], "{customer}");
     }
+    let received = world.wechat.all_received();
+    let order: Vec<_> = received.iter().map(|r| r.openid.as_str()).collect();
+    assert_eq!(order[..4], ["oBen"; 4], "Ben waited for Anna: {order:?}");
     daemon.stop().await;
 }
 
