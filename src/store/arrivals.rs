@@ -1,58 +1,20 @@
 //! Messages on their way into the log: found new or not, judged in the order of their arrival, written together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 use rusqlite::params;
-use sqlx::SqliteConnection;
 
 use super::contact::{self, User, contact_columns};
 use super::journal::Journal;
 use super::requests::Prepared;
 use super::row::{At, Cells, Columns};
-use super::write::{Place, Row, Users, write};
+use super::turn::{Queue, Turns};
+use super::write::{Row, Users, write};
 use super::{RecordError, Recorded, StoreError};
 use crate::clock::Clock;
 use crate::message::{Answer, AppName, Cooldowns, Facts, Inbound, InboundStatus, MessageId, OpenId, Verdict};
-
-/// The moment at which a reply is queued, in microseconds; see `messages.queued_at`. All of one process who queue
-/// replies draw from the same; a command beside the daemon goes on after what it finds in the queue.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Turns(Arc<AtomicI64>);
-
-impl Turns {
-    /// Goes on after all that are in the queue.
-    pub(super) async fn go_on(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
-        let last =
-            sqlx::query_scalar("select coalesce(max(queued_at), 0) from messages where status = 'queued'")
-                .fetch_one(conn)
-                .await?;
-        self.0.fetch_max(last, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// What the next one will be, or a little earlier.
-    fn peek(&self, now: Timestamp) -> i64 {
-        turn(self.0.load(Ordering::Relaxed), now)
-    }
-
-    pub(super) fn next(&self, now: Timestamp) -> i64 {
-        let last = self
-            .0
-            .update(Ordering::Relaxed, Ordering::Relaxed, |last| turn(last, now));
-        turn(last, now)
-    }
-}
-
-/// The turn after `last`: the present one, unless the clock stands or was set back.
-fn turn(last: i64, now: Timestamp) -> i64 {
-    now.as_millisecond()
-        .saturating_mul(1000)
-        .max(last.saturating_add(1))
-}
 
 /// The rows that a commit adds to the log: whose, with which status, and whether it is an event; whether one wishes for
 /// "typing…".
@@ -72,7 +34,7 @@ pub(super) fn record(
     turns: &Turns,
     journal: &Journal,
 ) -> Result<(Vec<Result<Recorded, RecordError>>, Added), StoreError> {
-    let mut known = Known::load(db, messages, clock, turns, journal)?;
+    let mut known = Known::load(db, messages, clock, journal)?;
     let mut outcomes = Vec::with_capacity(messages.len());
     let mut rows = Vec::with_capacity(messages.len() * 2);
     let mut lonely_no_more = Vec::new();
@@ -113,11 +75,13 @@ pub(super) fn record(
         }
 
         rows.push(Row::inbound(id, message, &decision, user.user.latest)?);
+        let waited = !user.queue.is_empty();
         let mut queued = Vec::new();
         for (slot, outbound) in outbound.iter().enumerate() {
             added.typing |= outbound.typing && outbound.dropped.is_none();
-            let place = user.place(now, outbound.due, outbound.dropped.is_none(), turns.next(now));
-            if outbound.dropped.is_none() {
+            let goes_out = outbound.dropped.is_none();
+            let place = user.queue.place(turns, now, outbound.due, goes_out);
+            if goes_out {
                 queued.push(rows.len());
                 added.first_due = added.first_due.into_iter().chain([place.due]).min();
             }
@@ -130,7 +94,7 @@ pub(super) fn record(
                 place,
             )?);
         }
-        match (user.waits, &queued[..]) {
+        match (waited, &queued[..]) {
             (_, []) => {}
             (false, [only]) => {
                 rows[*only].alone = true;
@@ -146,7 +110,6 @@ pub(super) fn record(
                 }
             }
         }
-        user.waits |= !queued.is_empty();
         // A malformed push has no user.
         if !inbound.openid.as_str().is_empty() {
             user.user = User {
@@ -200,32 +163,8 @@ struct Known {
 #[derive(Default)]
 struct KnownUser {
     user: User,
-    /// When the last of the replies that wait is due, those left aside that are wanted later.
-    queue_end: Option<i64>,
-    /// Whether any waits.
-    waits: bool,
+    queue: Queue,
     changed: bool,
-}
-
-impl KnownUser {
-    /// The place of a reply that is queued now and wanted at `due`.
-    fn place(&mut self, now: Timestamp, due: Timestamp, queued: bool, queued_at: i64) -> Place {
-        let due = due.as_millisecond();
-        let delay = due.saturating_sub(now.as_millisecond()).max(0);
-        let mut place = Place {
-            due,
-            queued_at,
-            turn: queued_at.saturating_add(delay.saturating_mul(1000)),
-        };
-        if queued {
-            // It waits for those before it in any case; a due time that says so keeps it out of the outbox's way.
-            place.due = due.max(self.queue_end.unwrap_or(due));
-            if delay == 0 {
-                self.queue_end = Some(place.due);
-            }
-        }
-        place
-    }
 }
 
 /// A message that is in the log.
@@ -301,19 +240,13 @@ impl Existing {
     }
 }
 
-/// What is usually needed of one message: the message with the same key, the user, and where their queue ends. Of a
-/// stranger with a new message it gives no row. ?1 is the key, ?2 the app, ?3 the openid, ?4 the turn, ?5 the user's place
-/// in the journal.
+/// What is usually needed of one message: the message with the same key, and the user. Of a stranger with a new message it
+/// gives no row. ?1 is the key, ?2 the app, ?3 the openid, ?4 the user's place in the journal.
 const LOAD: &str = concat!(
-    "select \
-     (select max(due) from (select q.due from messages q where q.status = 'queued' and q.alone is null \
-       and q.app = ?2 and q.openid = ?3 and q.turn <= ?4 \
-       union all select a.due from messages a where a.id = iif(j.seq is null, c.alone, j.alone) \
-       and a.alone = 1 and a.status = 'queued' and a.turn <= ?4)), \
-     m.app, m.openid, m.dedup_key, m.status, m.answer, ",
+    "select m.app, m.openid, m.dedup_key, m.status, m.answer, ",
     contact_columns!(),
     " from (select 1) left join messages m on m.id = ?1 \
-     left join contact_journal j on j.seq = ?5 and j.openid = ?3 and j.app = ?2 \
+     left join contact_journal j on j.seq = ?4 and j.openid = ?3 and j.app = ?2 \
      left join contacts c on j.seq is null and c.app = ?2 and c.openid = ?3 \
      where m.id is not null or j.seq is not null or c.app is not null"
 );
@@ -323,7 +256,6 @@ impl Known {
         db: &rusqlite::Connection,
         messages: &[&Prepared],
         clock: &dyn Clock,
-        turns: &Turns,
         journal: &Journal,
     ) -> Result<Self, StoreError> {
         let mut known = Self {
@@ -332,7 +264,6 @@ impl Known {
             app_cooldowns: HashMap::new(),
         };
         let now = clock.now();
-        let turn = turns.peek(now);
         let places = journal.places_of(messages.iter().map(|message| {
             let inbound = &message.arrival.inbound;
             (&inbound.app, &inbound.openid)
@@ -343,17 +274,19 @@ impl Known {
             let inbound = &arrival.inbound;
             let id = inbound.id.message();
             let (app, openid) = (inbound.app.as_str(), inbound.openid.as_str());
-            let mut rows = load.query(params![id.as_i64(), app, openid, turn, place])?;
+            let mut rows = load.query(params![id.as_i64(), app, openid, place])?;
             let mut existing = None;
             if let Some(row) = rows.next()? {
                 let mut cells = Cells::of(row);
-                let queue_end = cells.integer()?;
                 existing = Existing::read(&mut cells, id)?;
                 let user = User::read(&mut cells, &inbound.openid)?;
+                let queue = match user.contact.ledger.waiting {
+                    0 => Queue::default(),
+                    _ => Queue::load(db, &inbound.app, &inbound.openid, user.alone)?,
+                };
                 let user = KnownUser {
-                    queue_end,
-                    waits: user.contact.ledger.waiting > 0,
                     user,
+                    queue,
                     changed: false,
                 };
                 known.users.insert(key(inbound), user);
@@ -408,6 +341,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Row as _};
 
     use super::super::contact::APPEND;
+    use super::super::turn::{LONELY, QUEUE};
     use super::super::write::{INSERT_INBOUND, INSERT_OUTBOUND};
     use super::*;
     use crate::message::DropReason;
@@ -427,7 +361,7 @@ mod tests {
     async fn what_runs_for_every_push_fills_no_table_of_its_own() {
         let bench = Bench::new().await;
         let mut raw = bench.raw().await;
-        for sql in [LOAD, INSERT_INBOUND, INSERT_OUTBOUND, APPEND] {
+        for sql in [LOAD, QUEUE, LONELY, INSERT_INBOUND, INSERT_OUTBOUND, APPEND] {
             let explain = AssertSqlSafe(format!("explain {sql}"));
             let steps = sqlx::query(explain).fetch_all(&mut raw).await.expect("explained");
             let steps: Vec<String> = steps.iter().map(|row| row.get("opcode")).collect();

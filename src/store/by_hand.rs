@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::arrivals::Turns;
 use super::contact::{self, change};
 use super::journal::Journal;
-use super::write::{LateReply, Place};
+use super::turn::{Queue, Turns};
+use super::write::LateReply;
 use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, Contact, MessageId, OpenId, OutboundStatus, Reply};
 
@@ -178,15 +178,9 @@ async fn write<E>(
     let mut ids = Vec::with_capacity(by_hand.replies.len());
     if let (Some(message), Some(used)) = (message, used) {
         contact::end_loneliness(conn, &by_hand.app, &by_hand.openid, place).await?;
+        let mut queue = Queue::find(conn, &by_hand.app, &by_hand.openid).await?;
         for (slot, reply) in (used + 1..=MessageId::MAX_REPLIES).zip(&by_hand.replies) {
             let id = message.reply(slot);
-            let turn = turns.next(now);
-            let end = queue_end(conn, by_hand, turn).await?;
-            let place = Place {
-                due: now.as_millisecond().max(end.unwrap_or(i64::MIN)),
-                queued_at: turn,
-                turn,
-            };
             let row = LateReply {
                 id,
                 app: &by_hand.app,
@@ -195,7 +189,7 @@ async fn write<E>(
                 reply,
                 rule: None,
                 rule_set: None,
-                place,
+                place: queue.place(turns, now, now, true),
                 dropped: None,
                 note: None,
                 author: Some(&by_hand.author),
@@ -236,23 +230,6 @@ pub(super) async fn used_slots(
     Ok(last
         .filter(|_| first == Some(message.as_i64()))
         .map(|last| usize::try_from(last - message.as_i64()).unwrap_or(MessageId::MAX_REPLIES)))
-}
-
-/// When what waits for this user before `turn` is due; nothing goes out before that.
-async fn queue_end(
-    conn: &mut SqliteConnection,
-    by_hand: &ByHand,
-    turn: i64,
-) -> Result<Option<i64>, StoreError> {
-    let end = sqlx::query_scalar(
-        "select max(due) from messages where status = 'queued' and alone is null and app = $1 and openid = $2 and turn <= $3",
-    )
-    .bind(by_hand.app.as_str())
-    .bind(by_hand.openid.as_str())
-    .bind(turn)
-    .fetch_one(conn)
-    .await?;
-    Ok(end)
 }
 
 async fn drop_replies(

@@ -12,11 +12,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::arrivals::{self, Added, Turns};
+use super::arrivals::{self, Added};
 use super::direct::WritingConnection;
 use super::journal::Journal;
 use super::open::WRITER_PATIENCE;
 use super::requests::{Group, Job, Prepared, RecordError, Recorded, Requests};
+use super::turn::Turns;
 use super::{OutboxBell, StoreError};
 use crate::clock::SharedClock;
 use crate::message::AppName;
@@ -101,11 +102,7 @@ impl Writer {
             return Ok(connection);
         }
         let mut connection = WritingConnection::open(&self.options).await?;
-        let read = async {
-            self.turns.go_on(connection.driver()).await?;
-            self.journal.load(&*connection.direct().await?)
-        }
-        .await;
+        let read = connection.direct().await.and_then(|db| self.journal.load(&db));
         match read {
             Ok(()) => Ok(connection),
             Err(error) => {

@@ -45,6 +45,7 @@ mod testing;
 mod texts;
 mod thread;
 mod token;
+mod turn;
 mod webhook;
 mod write;
 

@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::arrivals::Turns;
 use super::commit::Writer;
 use super::index::{Index, Indexer};
 use super::journal::{self, Journal};
 use super::requests::{Request, Requests, WAITING};
+use super::turn::Turns;
 use super::{OpenError, OutboxBell, StoreError, checkpoint};
 use crate::clock::{Clock, SharedClock};
 use crate::metrics::Metrics;

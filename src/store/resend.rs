@@ -11,6 +11,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use super::contact::{self, change};
 use super::journal::Journal;
 use super::queue::unsent;
+use super::turn::{Queue, Turns};
 use super::{IDS, Store, StoreError, audit};
 use crate::message::{AppName, MessageId};
 
@@ -31,8 +32,8 @@ impl Store {
             let queued = self
                 .write_pages(ids.len(), move |conn| {
                     let (ids, by) = (Arc::clone(&ids), Arc::clone(&by));
-                    let (turn, journal) = (turns.next(now), journal.clone());
-                    async move { put_back(conn, &ids, now, turn, &by, &journal).await }.boxed()
+                    let (turns, journal) = (turns.clone(), journal.clone());
+                    async move { put_back(conn, &ids, now, &turns, &by, &journal).await }.boxed()
                 })
                 .await?;
             if !queued.is_empty() {
@@ -93,7 +94,7 @@ async fn put_back(
     conn: &mut SqliteConnection,
     ids: &[MessageId],
     now: Timestamp,
-    turn: i64,
+    turns: &Turns,
     by: &str,
     journal: &Journal,
 ) -> Result<Vec<MessageId>, StoreError> {
@@ -106,11 +107,13 @@ async fn put_back(
     }
     users.push(")");
     let users: Vec<(String, String)> = users.build_query_as().fetch_all(&mut *conn).await?;
+    let mut last = None;
     for (app, openid) in users {
         let (app, openid) = (app.into(), openid.into());
         contact::end_loneliness(conn, &app, &openid, journal.place(&app, &openid)).await?;
+        last = last.max(Queue::find(conn, &app, &openid).await?.last());
     }
-    let mut query = resend(now, turn);
+    let mut query = resend(now, turns.next(last, now));
     query.push(unsent!()).push(" and id in (");
     let mut list = query.separated(", ");
     for id in ids {

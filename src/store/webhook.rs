@@ -9,7 +9,8 @@ use sqlx::SqliteConnection;
 use super::by_hand::used_slots;
 use super::contact::{self, change};
 use super::row::to_json;
-use super::write::{LateReply, Place};
+use super::turn::Place;
+use super::write::LateReply;
 use super::{Store, StoreError};
 use crate::message::{Answered, AppName, DropReason, Ledger, MessageId, OutboundStatus, Reply};
 

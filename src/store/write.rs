@@ -10,6 +10,7 @@ use super::StoreError;
 use super::contact::{APPEND, User};
 use super::requests::Prepared;
 use super::row::to_json;
+use super::turn::Place;
 use crate::message::{
     Answer, AppName, Decision, DropReason, Inbound, MessageId, OpenId, Outbound, OutboundStatus, Reply,
     RuleName, RuleSetVersion,
@@ -90,14 +91,6 @@ impl LateReply<'_> {
         .await?;
         Ok(())
     }
-}
-
-/// When a reply goes out, and after which others; see the columns of these names.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) due: i64,
-    pub(super) queued_at: i64,
-    pub(super) turn: i64,
 }
 
 impl<'a> Row<'a> {
