@@ -3,8 +3,9 @@
 //! `cargo bench --bench intake`. Safe mode, XML, 64 keep-alive connections, 1,000 rules, every message and user
 //! new, half of the messages matched. Both servers are processes of their own and get the same bytes, in turn,
 //! `ROUNDS` times. The replies are due in ten minutes, so that none is sent while the clock runs: what is measured is
-//! receive, verify, open, decide, write the message and its reply, flush, answer. An fdatasync probe of the same
-//! disk stands beside the figures, for it decides the latency.
+//! receive, verify, open, decide, write the message and its reply, flush, answer. Bare warp is measured when wxreply has
+//! nothing left to do of the round before. An fdatasync probe of the same disk stands beside the figures, for it decides
+//! the latency.
 
 mod load;
 mod random;
@@ -56,6 +57,7 @@ fn main() {
     for round in 1..=ROUNDS {
         let probe = Probe::of(folder.path());
         let requests = pushes::requests_of(&mut serial, REQUESTS, RULES);
+        serve.rest();
         let a = load::closed_loop(bare_addr, &requests, CONNECTIONS, ROUND);
         let b = load::closed_loop(serve_addr, &requests, CONNECTIONS, ROUND);
         assert_eq!(a.wrong + b.wrong, 0, "every push is answered `success`");

@@ -33,6 +33,22 @@ impl Server {
     pub fn cpu(&self) -> Duration {
         cpu_of(&self.0.id().to_string())
     }
+
+    /// Waits until it has nothing left to do of what it was given: an index that is being made takes a core from
+    /// whatever is measured next.
+    pub fn rest(&self) {
+        let begun = Instant::now();
+        let mut before = self.cpu();
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = self.cpu();
+            if now - before <= Duration::from_millis(20) {
+                return;
+            }
+            before = now;
+            assert!(begun.elapsed() < Duration::from_secs(30), "it comes to no rest");
+        }
+    }
 }
 
 impl Drop for Server {
