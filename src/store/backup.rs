@@ -12,7 +12,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
-use super::open::{create, create_private};
+use super::migrate::{create, create_private};
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]

@@ -26,6 +26,7 @@ mod hits;
 mod index;
 mod journal;
 mod log;
+mod migrate;
 mod open;
 mod outbox;
 mod picture_states;

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use crate::store::StoreError;
-use crate::store::open::{create, is_migrated};
+use crate::store::migrate::{create, is_migrated};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/index");
 
