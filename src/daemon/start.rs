@@ -71,19 +71,20 @@ impl Daemon {
         let rules = Arc::new(rules);
         let intake = Intake::new(store.clone(), rules.live(), policies_of(&config));
         let names = config.apps.iter().map(|app| app.name.clone());
-        let receiver = Receiver::new(
+        let receiver = Arc::new(Receiver::new(
             names.clone().zip(credentials).collect(),
             &config.push,
             intake.clone(),
             clock.clone(),
             metrics.clone(),
-        );
-        let recent = store
-            .recent_nonces(receiver.nonces_since())
+        ));
+        let known = receiver.clone();
+        store
+            .recent_nonces(receiver.nonces_since(), move |app, pair, id| {
+                known.restore_nonce(app, pair, id);
+            })
             .await
             .map_err(database)?;
-        receiver.restore_nonces(recent);
-        let receiver = Arc::new(receiver);
 
         let rooms = CancellationToken::new();
         let mut others = Vec::new();

@@ -93,13 +93,10 @@ impl Receiver {
             .unwrap_or(Timestamp::MIN)
     }
 
-    /// Restores what was known before a restart: app, hash of the (timestamp, nonce) pair, message.
-    pub fn restore_nonces(&self, recent: Vec<(AppName, i64, MessageId)>) {
-        let now = self.clock.now();
-        for (app, pair, id) in recent {
-            if let Some(door) = self.doors.get(&app) {
-                door.nonces.bind(pair, id, now);
-            }
+    /// Restores a (timestamp, nonce) pair that was known before a restart, by its hash, and the message that it belongs to.
+    pub fn restore_nonce(&self, app: &str, pair: i64, id: MessageId) {
+        if let Some(door) = self.doors.get(app) {
+            door.nonces.bind(pair, id, self.clock.now());
         }
     }
 

@@ -3,10 +3,11 @@
 //! In plain mode WeChat's signature covers the pair and nothing else, so this is all that keeps a push that somebody
 //! saw from becoming a stencil for others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use jiff::Timestamp;
 use sha1::{Digest, Sha1};
 

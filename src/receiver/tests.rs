@@ -249,14 +249,13 @@ async fn a_signature_serves_one_message_even_after_a_restart() {
     stage.assert_counted("push_refusals_total{app=\"shop\",outcome=\"reused\"} 1");
     assert_eq!(stage.stored().await, ["unmatched"]);
 
-    let recent = stage
+    let restarted = self::stage().await;
+    let (known, since) = (restarted.receiver.clone(), stage.receiver.nonces_since());
+    stage
         .store
-        .recent_nonces(stage.receiver.nonces_since())
+        .recent_nonces(since, move |app, pair, id| known.restore_nonce(app, pair, id))
         .await
         .expect("pairs");
-    assert_eq!(recent.len(), 1);
-    let restarted = self::stage().await;
-    restarted.receiver.restore_nonces(recent);
     assert_eq!(
         restarted.post(sealed(&text(2), NOW, "a", 2)).await.0,
         StatusCode::FORBIDDEN

@@ -94,25 +94,6 @@ impl Store {
         let row = query.build().fetch_optional(&mut *conn).await?;
         row.as_ref().map(entry).transpose()
     }
-
-    /// For each push received from `since` on: its app, the hash of its (timestamp, nonce) pair, its key.
-    pub async fn recent_nonces(
-        &self,
-        since: Timestamp,
-    ) -> Result<Vec<(AppName, i64, MessageId)>, StoreError> {
-        let mut conn = self.reader().await?;
-        let rows = sqlx::query("select app, nonce, id from messages where time >= $1 and nonce is not null")
-            .bind(ceil_millis(since))
-            .fetch_all(&mut *conn)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let mut cells = Cells::of(row);
-                let app = AppName::from(cells.next::<String>()?);
-                Ok((app, cells.next()?, MessageId::from_i64(cells.next()?)))
-            })
-            .collect()
-    }
 }
 
 fn query(filter: &Filter, order: Order) -> QueryBuilder<Sqlite> {
@@ -247,8 +228,8 @@ mod tests {
 
     use super::*;
     use crate::message::{DropReason, Inbound, InboundStatus, Outcome};
-    use crate::store::testing::{Bench, alice, answering, arrival, at, inbound, verdict};
-    use crate::store::{Arrival, Judge};
+    use crate::store::Judge;
+    use crate::store::testing::{Bench, alice, answering, at, inbound, verdict};
 
     /// Alice asks at 1 s and is answered, Bob at 2 s and is not; Alice again at 3 s, in another app.
     async fn told() -> Bench {
@@ -592,38 +573,6 @@ mod tests {
             plan.contains("SEARCH m USING INDEX messages_by_time") && !plan.contains("TEMP B-TREE"),
             "{plan}"
         );
-    }
-
-    #[tokio::test]
-    async fn nonces_are_given_back_to_a_restarted_receiver() {
-        let bench = Bench::new().await;
-        for (n, nonce) in [(1, Some(i64::MIN)), (2, None), (3, Some(42))] {
-            let one = Inbound {
-                received: at(n),
-                ..inbound(n as u64, "oAlice")
-            };
-            let one = Arrival {
-                nonce,
-                ..arrival(one, answering(&["x"]))
-            };
-            bench.store.record(one).await.expect("recorded");
-        }
-        let recent = async |seconds| {
-            let rows = bench.store.recent_nonces(at(seconds)).await.expect("read");
-            rows.into_iter()
-                .map(|(app, nonce, id)| (app.to_string(), nonce, id))
-                .collect::<Vec<_>>()
-        };
-        let (first, third) = (inbound(1, "").id, inbound(3, "").id);
-        assert_eq!(
-            recent(1).await,
-            [
-                ("shop".to_owned(), i64::MIN, first),
-                ("shop".to_owned(), 42, third)
-            ]
-        );
-        assert_eq!(recent(2).await, [("shop".to_owned(), 42, third)]);
-        assert_eq!(recent(4).await, []);
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ mod index;
 mod journal;
 mod log;
 mod migrate;
+mod nonces;
 mod open;
 mod outbox;
 mod picture_states;
