@@ -249,13 +249,16 @@ async fn a_signature_serves_one_message_even_after_a_restart() {
     stage.assert_counted("push_refusals_total{app=\"shop\",outcome=\"reused\"} 1");
     assert_eq!(stage.stored().await, ["unmatched"]);
 
+    let (tell, told) = std::sync::mpsc::channel();
+    let bind = move |app: &str, pair, id| tell.send((app.to_owned(), pair, id)).expect("is heard");
+    let since = stage.receiver.nonces_since();
+    stage.store.recent_nonces(since, bind).await.expect("pairs");
+    let recent: Vec<_> = told.into_iter().collect();
+    assert_eq!(recent.len(), 1);
     let restarted = self::stage().await;
-    let (known, since) = (restarted.receiver.clone(), stage.receiver.nonces_since());
-    stage
-        .store
-        .recent_nonces(since, move |app, pair, id| known.restore_nonce(app, pair, id))
-        .await
-        .expect("pairs");
+    for (app, pair, id) in recent {
+        restarted.receiver.restore_nonce(&app, pair, id);
+    }
     assert_eq!(
         restarted.post(sealed(&text(2), NOW, "a", 2)).await.0,
         StatusCode::FORBIDDEN

@@ -1,5 +1,6 @@
 //! Messages on their way into the log: found new or not, judged in the order of their arrival, written together.
 
+use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::{HashMap, HashMapExt};
@@ -279,17 +280,19 @@ impl Known {
             if let Some(row) = rows.next()? {
                 let mut cells = Cells::of(row);
                 existing = Existing::read(&mut cells, id)?;
-                let user = User::read(&mut cells, &inbound.openid)?;
-                let queue = match user.contact.ledger.waiting {
-                    0 => Queue::default(),
-                    _ => Queue::load(db, &inbound.app, &inbound.openid, user.alone)?,
-                };
-                let user = KnownUser {
-                    user,
-                    queue,
-                    changed: false,
-                };
-                known.users.insert(key(inbound), user);
+                // Several messages of one user in a group: what is known of them is the same.
+                if let Entry::Vacant(place) = known.users.entry(key(inbound)) {
+                    let user = User::read(&mut cells, &inbound.openid)?;
+                    let queue = match user.contact.ledger.waiting {
+                        0 => Queue::default(),
+                        _ => Queue::load(db, &inbound.app, &inbound.openid, user.alone)?,
+                    };
+                    place.insert(KnownUser {
+                        user,
+                        queue,
+                        changed: false,
+                    });
+                }
             }
             known.rows.insert(id, existing);
             if arrival.needs_app_cooldowns && !known.app_cooldowns.contains_key(&inbound.app) {

@@ -2,7 +2,7 @@
 //!
 //! sqlx runs all statements of a connection on a thread of its own: each text is two wake-ups of a thread, and each value is
 //! copied into a queue on the way. Under the load of pushes that was half of a commit's time. So what every push needs
-//! goes to the same connection through rusqlite, on the writer's own thread; all else goes through sqlx as everywhere.
+//! goes to the same connection through rusqlite, on the writer's own thread; all else that is written goes through sqlx.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
